@@ -1,0 +1,1 @@
+"""The Reflex app: pages, HTTP API and the in-app market socket."""

@@ -1,0 +1,1 @@
+"""Thin background services over the engine: `python -m workers <service>`."""
