@@ -1,0 +1,1 @@
+"""The database: tables, portable statements, queries and the unit of work. Nothing else knows SQL."""

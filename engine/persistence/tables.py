@@ -1,0 +1,285 @@
+"""The tables. Portable by rule: application-made keys, bounded strings, BIGINT amounts and epoch milliseconds, small flags.
+
+Amounts are lamports or base units, prices 10^-15 SOL per whole token, times UTC epoch milliseconds.
+"""
+
+from typing import Any
+
+from sqlalchemy import BigInteger, Index, LargeBinary, SmallInteger, UniqueConstraint
+from sqlmodel import Field, SQLModel
+
+
+def key(length: int) -> Any:
+    """A primary-key string column."""
+    return Field(primary_key=True, max_length=length)
+
+
+def amount(default: int = 0) -> Any:
+    """A BIGINT column for amounts, times and counters."""
+    return Field(default=default, sa_type=BigInteger)
+
+
+def flag() -> Any:
+    """0 or 1."""
+    return Field(default=0, sa_type=SmallInteger)
+
+
+def text(length: int, *, index: bool = False) -> Any:
+    """A string column that always has a value."""
+    return Field(max_length=length, index=index)
+
+
+def maybe(length: int, *, index: bool = False) -> Any:
+    """A string column that may be empty, which is NULL everywhere (Oracle knows no empty string)."""
+    return Field(default=None, max_length=length, nullable=True, index=index)
+
+
+class AccountRow(SQLModel, table=True):
+    """A signed-in trader's ledger; its SOL row in `balances` is made with it."""
+
+    __tablename__ = "accounts"
+    account_id: str = key(44)
+    wallet: str = text(44)
+    simulated: int = flag()
+    created_at_ms: int = amount()
+
+
+class WalletRow(SQLModel, table=True):
+    """Every address whose key the platform holds, and the name of that key."""
+
+    __tablename__ = "wallets"
+    address: str = key(44)
+    kind: str = text(12)
+    key_name: str = text(80)
+    account_id: str | None = maybe(44, index=True)
+    token: str | None = maybe(44, index=True)
+    created_at_ms: int = amount()
+
+
+class TokenRow(SQLModel, table=True):
+    """A token: what it is, its curve's terms and state, its accrued fees and its indicators."""
+
+    __tablename__ = "tokens"
+    __table_args__ = (Index("ix_tokens_stage", "stage", "created_at_ms"), Index("ix_tokens_updated", "updated_at_ms"))
+    address: str = key(44)
+    vault: str = text(44)
+    creator: str = text(44, index=True)
+    client_id: str = text(36)
+    name: str = text(128)
+    symbol: str = text(40)
+    description: str | None = maybe(2000)
+    image: str | None = maybe(64)
+    uri: str = text(200)
+    simulated: int = flag()
+
+    k: str = text(60)
+    n: int = Field(sa_type=SmallInteger)
+    decimals: int = Field(sa_type=SmallInteger)
+    total_supply: int = amount()
+    curve_supply: int = amount()
+    fee_bps: int = Field(sa_type=SmallInteger)
+    creator_share_percent: int = Field(sa_type=SmallInteger)
+    minimum_buy_lamports: int = amount()
+
+    stage: str = text(12)
+    failure: str | None = maybe(200)
+    paused: int = flag()
+    held: int = flag()
+    seq: int = amount()
+    supply: int = amount()
+    reserve_lamports: int = amount()
+    creator_fees_lamports: int = amount()
+    platform_fees_lamports: int = amount()
+    endowment_lamports: int = amount()
+    last_trade_at_ms: int = amount()
+
+    price: int = amount()
+    market_cap_lamports: int = amount()
+    liquidity_lamports: int = amount()
+    volume_24h_lamports: int = amount()
+    holders: int = amount()
+
+    created_at_ms: int = amount()
+    tradable_at_ms: int = amount()
+    graduated_at_ms: int = amount()
+    updated_at_ms: int = amount()
+
+
+class BalanceRow(SQLModel, table=True):
+    """What an account holds of one asset. The SOL row carries the account's `account_seq`."""
+
+    __tablename__ = "balances"
+    __table_args__ = (Index("ix_balances_asset", "asset", "amount"),)
+    account_id: str = key(44)
+    asset: str = key(44)
+    amount: int = amount()
+    account_seq: int = amount()
+
+
+class OrderRow(SQLModel, table=True):
+    """Every final order, filled or rejected. Written once, by the trade worker."""
+
+    __tablename__ = "orders"
+    __table_args__ = (Index("ix_orders_account", "account_id", "decided_at_ms"),)
+    order_id: str = key(32)
+    account_id: str = text(44)
+    client_order_id: str = text(36)
+    body_hash: str = text(32)
+    token: str = text(44)
+    side: str = text(4)
+    amount: int = amount()
+    bound: int = amount()
+    deadline_ms: int = amount()
+    state: str = text(10)
+    reason: str | None = maybe(30)
+    detail: str | None = maybe(300)
+    accepted_at_ms: int = amount()
+    decided_at_ms: int = amount()
+
+
+class TradeRow(SQLModel, table=True):
+    """A fill. Immutable; replaying them in `seq` order rebuilds the token, in `account_seq` order the account."""
+
+    __tablename__ = "trades"
+    __table_args__ = (
+        UniqueConstraint("token", "seq", name="uq_trades_token_seq"),
+        Index("ix_trades_account", "account_id", "account_seq"),
+    )
+    order_id: str = key(32)
+    token: str = text(44)
+    seq: int = amount()
+    account_id: str = text(44)
+    account_seq: int = amount()
+    side: str = text(4)
+    simulated: int = flag()
+    lamports: int = amount()
+    curve_lamports: int = amount()
+    fee_lamports: int = amount()
+    creator_fee_lamports: int = amount()
+    tokens: int = amount()
+    price: int = amount()
+    supply: int = amount()
+    reserve_lamports: int = amount()
+    executed_at_ms: int = amount()
+
+
+class SettlementRow(SQLModel, table=True):
+    """The on-chain leg of one movement: what must be paid, the signed bytes, and where they stand."""
+
+    __tablename__ = "settlements"
+    __table_args__ = (
+        Index("ix_settlements_state", "state", "created_at_ms"),
+        Index("ix_settlements_account", "account_id", "account_seq"),
+        Index("ix_settlements_signature", "signature"),
+    )
+    settlement_id: str = key(32)
+    kind: str = text(12)
+    side: str | None = maybe(4)
+    token: str | None = maybe(44)
+    seq: int = amount()
+    account_id: str = text(44)
+    account_seq: int = amount()
+    wallet: str = text(44)
+    vault: str = text(44)
+    lamports: int = amount()
+    tokens: int = amount()
+    rent_lamports: int = amount()
+    state: str = text(10)
+    attempt: int = amount()
+    errors: int = amount()
+    error: str | None = maybe(300)
+    signature: str | None = maybe(88)
+    signed_bytes: bytes | None = Field(default=None, sa_type=LargeBinary, nullable=True)
+    last_valid_block_height: int = amount()
+    slot: int = amount()
+    fee_lamports: int = amount()
+    created_at_ms: int = amount()
+    confirmed_at_ms: int = amount()
+
+
+class TransferRow(SQLModel, table=True):
+    """A booked movement that is not a trade: deposit, rent, donation, network fee. Immutable; `amount` is signed."""
+
+    __tablename__ = "transfers"
+    __table_args__ = (Index("ix_transfers_account", "account_id", "account_seq"),)
+    transfer_id: str = key(32)
+    kind: str = text(12)
+    account_id: str | None = maybe(44)
+    asset: str = text(44)
+    amount: int = amount()
+    account_seq: int = amount()
+    token: str | None = maybe(44)
+    address: str = text(44)
+    signature: str | None = maybe(88)
+    settlement_id: str | None = maybe(32)
+    created_at_ms: int = amount()
+
+
+class CandleRow(SQLModel, table=True):
+    """One minute of one token's trading. Prices are spot prices after trades; `open_price` is the price before the first."""
+
+    __tablename__ = "candles"
+    token: str = key(44)
+    bucket_ms: int = Field(primary_key=True, sa_type=BigInteger, sa_column_kwargs={"autoincrement": False})
+    open_price: int = amount()
+    high_price: int = amount()
+    low_price: int = amount()
+    close_price: int = amount()
+    volume_lamports: int = amount()
+    trades: int = amount()
+
+
+class ImageRow(SQLModel, table=True):
+    """A re-encoded picture, kept by the SHA-256 of its bytes."""
+
+    __tablename__ = "images"
+    image: str = key(64)
+    media_type: str = text(20)
+    body: bytes = Field(sa_type=LargeBinary)
+    created_at_ms: int = amount()
+
+
+class SessionRow(SQLModel, table=True):
+    """A signed-in browser, under the hash of its cookie."""
+
+    __tablename__ = "sessions"
+    session_hash: str = key(64)
+    account_id: str = text(44, index=True)
+    created_at_ms: int = amount()
+    seen_at_ms: int = amount()
+    expires_at_ms: int = amount()
+
+
+class NonceRow(SQLModel, table=True):
+    """A sign-in nonce, consumed by deleting it; bound to the pre-session that asked for it."""
+
+    __tablename__ = "nonces"
+    nonce: str = key(64)
+    presession_hash: str = text(64)
+    message_input: str = text(2000)
+    expires_at_ms: int = amount()
+
+
+class ScanCursorRow(SQLModel, table=True):
+    """How far an owned address's finalized transactions have been booked."""
+
+    __tablename__ = "scan_cursors"
+    address: str = key(44)
+    signature: str | None = maybe(88)
+    lamports: int = amount()
+
+
+class JournalRow(SQLModel, table=True):
+    """The embedded broker's journal: accepted orders that are not acknowledged yet."""
+
+    __tablename__ = "broker_journal"
+    journal_id: int = Field(primary_key=True, sa_type=BigInteger, sa_column_kwargs={"autoincrement": False})
+    token: str = text(44)
+    body: bytes = Field(sa_type=LargeBinary)
+
+
+class JournalQueueRow(SQLModel, table=True):
+    """The embedded broker's declared queues."""
+
+    __tablename__ = "broker_queues"
+    token: str = key(44)

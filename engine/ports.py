@@ -1,0 +1,230 @@
+"""The outside world as the engine sees it: every adapter implements one of these Protocols.
+
+Use cases import this module and never an adapter; `engine/bootstrap.py` puts the two together.
+"""
+
+from collections.abc import AsyncIterator, Sequence
+from dataclasses import dataclass
+from typing import Protocol
+
+from engine.identifiers import Address, TokenAddress
+
+
+class Clock(Protocol):
+    """Where time comes from."""
+
+    def now_ms(self) -> int:
+        """UTC now in epoch milliseconds."""
+        ...
+
+
+@dataclass(frozen=True, slots=True)
+class Delivery:
+    """One message as a consumer receives it. `redelivered` says it may have been executed before."""
+
+    token: TokenAddress
+    body: bytes
+    tag: int
+    redelivered: bool
+
+
+class Consumer(Protocol):
+    """The receiving end of the order queues; messages of one token arrive in the order they were published."""
+
+    async def next_batch(self, limit: int) -> list[Delivery]:
+        """Wait for at least one message and return at most `limit`, in arrival order."""
+        ...
+
+    async def ack(self, batch: Sequence[Delivery]) -> None:
+        """Forget every message of the batch; called once, after the commit that executed it."""
+        ...
+
+    async def close(self) -> None:
+        """Stop receiving; what was not acknowledged will be delivered again."""
+        ...
+
+
+class Broker(Protocol):
+    """Durable order queues, one per token."""
+
+    async def declare(self, token: TokenAddress) -> None:
+        """Make the token's queue exist; done before the token can be traded. Idempotent."""
+        ...
+
+    async def publish(self, token: TokenAddress, body: bytes) -> None:
+        """Queue one order; returns only when it survives a crash of everything.
+
+        Raises:
+            engine.errors.Unavailable: nothing was queued (no queue, or the broker is out of reach).
+            engine.errors.OutcomeUnknown: it may have been queued.
+        """
+        ...
+
+    async def consume(self) -> Consumer:
+        """Start receiving from every queue; unacknowledged messages come first."""
+        ...
+
+    async def close(self) -> None:
+        """Let go of connections and threads."""
+        ...
+
+
+@dataclass(frozen=True, slots=True)
+class BusMessage:
+    """A live event on a channel. An empty payload says: messages of this channel may have been lost, repair."""
+
+    channel: str
+    payload: bytes
+
+
+class Subscription(Protocol):
+    """A changing set of channels and the messages that arrive on them."""
+
+    async def add(self, *channels: str) -> None:
+        """Start receiving these channels; when it returns, every later publish arrives."""
+        ...
+
+    async def remove(self, *channels: str) -> None:
+        """Stop receiving these channels."""
+        ...
+
+    def __aiter__(self) -> AsyncIterator[BusMessage]:
+        """The messages, until `close`."""
+        ...
+
+    async def close(self) -> None:
+        """End the iteration."""
+        ...
+
+
+class Bus(Protocol):
+    """Live events, best effort: any may be lost, so every consumer repairs itself from a snapshot."""
+
+    def publish(self, messages: Sequence[BusMessage]) -> None:
+        """Send without waiting; never raises and never slows the caller."""
+        ...
+
+    async def subscribe(self, *channels: str) -> Subscription:
+        """Receive these channels."""
+        ...
+
+    async def close(self) -> None:
+        """Let go of connections."""
+        ...
+
+
+class Cache(Protocol):
+    """Short-lived values; any may be gone at any time."""
+
+    async def get(self, key: str) -> bytes | None:
+        """The value, or None when unknown, expired or out of reach."""
+        ...
+
+    async def set(self, key: str, value: bytes, ttl_ms: int) -> None:
+        """Remember the value for `ttl_ms`; never raises."""
+        ...
+
+
+class KeyStore(Protocol):
+    """Private keys by name; they never leave it."""
+
+    def create(self, name: str) -> Address:
+        """Make the key if it does not exist yet and return its address. Idempotent."""
+        ...
+
+    def sign(self, name: str, message: bytes) -> bytes:
+        """The 64-byte ed25519 signature of the message by that key."""
+        ...
+
+
+@dataclass(frozen=True, slots=True)
+class Blockhash:
+    """A recent blockhash and the last block height at which a transaction naming it can land."""
+
+    value: str
+    last_valid_block_height: int
+
+
+@dataclass(frozen=True, slots=True)
+class SignatureStatus:
+    """Where a landed transaction stands. `error` is the chain's own text, None for success."""
+
+    slot: int
+    confirmed: bool
+    finalized: bool
+    error: str | None
+
+
+@dataclass(frozen=True, slots=True)
+class ChainBalances:
+    """Confirmed balances of one read, and the slot they are true at; absent accounts hold 0."""
+
+    slot: int
+    lamports: dict[str, int]
+    tokens: dict[tuple[str, str], int]
+
+
+@dataclass(frozen=True, slots=True)
+class BalanceChange:
+    """What one finalized transaction did to one address's SOL; `lamports` is signed."""
+
+    signature: str
+    address: str
+    lamports: int
+    slot: int
+
+
+class Chain(Protocol):
+    """A Solana cluster over RPC. Every method raises `engine.errors.Unavailable` when it is out of reach."""
+
+    async def latest_blockhash(self) -> Blockhash:
+        """The newest confirmed blockhash."""
+        ...
+
+    async def send(self, transaction: bytes) -> None:
+        """Hand signed bytes to the cluster; says nothing about whether they land."""
+        ...
+
+    async def statuses(
+        self, signatures: Sequence[str], search_history: bool = False
+    ) -> list[SignatureStatus | None]:
+        """Where each stands, None for not landed; any number, batched by 256."""
+        ...
+
+    def confirmations(self) -> AsyncIterator[str]:
+        """Signatures as they reach `confirmed`, for those given to `watch`; ends when the socket breaks."""
+        ...
+
+    async def watch(self, signature: str) -> None:
+        """Ask to hear of this signature on the confirmations socket; harmless when there is none."""
+        ...
+
+    async def finalized_block_height(self) -> int:
+        """The block height at `finalized`: what proves that a blockhash has expired."""
+        ...
+
+    async def balances(
+        self, addresses: Sequence[str], token_holdings: Sequence[tuple[str, str]]
+    ) -> ChainBalances:
+        """Confirmed lamports of addresses and token amounts of (owner, mint) pairs, at one slot or the oldest of several."""
+        ...
+
+    async def rent_lamports(self, size_bytes: int) -> int:
+        """The balance that makes an account of that size rent-exempt."""
+        ...
+
+    async def changes(self, address: str, until_signature: str | None) -> list[BalanceChange]:
+        """Finalized SOL changes of the address since that signature, oldest first."""
+        ...
+
+    async def airdrop(self, address: str, lamports: int) -> str:
+        """Ask a local chain's faucet; returns the signature."""
+        ...
+
+    async def slot(self) -> int:
+        """The newest confirmed slot."""
+        ...
+
+    async def close(self) -> None:
+        """Let go of connections."""
+        ...

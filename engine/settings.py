@@ -1,0 +1,128 @@
+"""Settings: the only module that reads the environment.
+
+Every part is chosen by a URL here, never by a fork in the code. `BLITZ_ENV=production` refuses the embedded parts.
+"""
+
+import os
+from collections.abc import Mapping
+from dataclasses import dataclass, fields
+from enum import StrEnum
+from pathlib import Path
+from urllib.parse import urlsplit
+
+
+class InvalidSettings(ValueError):
+    """The environment asks for something that cannot work; the message names the variable."""
+
+
+class Environment(StrEnum):
+    DEVELOPMENT = "development"
+    PRODUCTION = "production"
+
+
+@dataclass(frozen=True, slots=True)
+class Settings:
+    """What the environment says. Each field is read from `BLITZ_` + its name in capitals."""
+
+    env: Environment = Environment.DEVELOPMENT
+    data_dir: Path = Path(".blitz")
+    database_url: str = ""
+    broker_url: str = "sqlite"
+    redis_url: str = "memory://"
+    keys_url: str = ""
+    solana_rpc_url: str = "http://127.0.0.1:8899"
+    solana_ws_url: str = "ws://127.0.0.1:8900"
+    public_url: str = "http://localhost:8600"
+
+    fee_bps: int = 100
+    creator_share_percent: int = 30
+    minimum_buy_lamports: int = 10_000_000
+    order_deadline_ms: int = 60_000
+    batch_limit: int = 200
+    commit_spacing_ms: int = 0
+
+    confirm_poll_ms: int = 500
+    settlements_in_flight: int = 300
+    compute_unit_limit: int = 120_000
+    compute_unit_price_microlamports: int = 0
+    deposit_scan_ms: int = 1_000
+    faucet_lamports: int = 10_000_000_000
+
+    session_idle_ms: int = 7 * 86_400_000
+    session_absolute_ms: int = 30 * 86_400_000
+    nonce_ttl_ms: int = 300_000
+    market_frames_per_s: int = 5
+    requests_per_s: int = 20
+
+    @property
+    def localnet(self) -> bool:
+        """Whether the chain is a local one, which alone offers the faucet and the demo wallet."""
+        return urlsplit(self.solana_rpc_url).hostname in ("127.0.0.1", "localhost", "::1")
+
+    @property
+    def secure_cookie(self) -> bool:
+        """Whether the browser will keep a Secure cookie: over https, and over http on this machine only."""
+        url = urlsplit(self.public_url)
+        return url.scheme == "https" or url.hostname in ("127.0.0.1", "localhost")
+
+    @property
+    def embedded(self) -> bool:
+        """Whether orders are queued in this process, so that the app itself runs the workers' loops."""
+        return self.broker_url == "sqlite"
+
+
+def load(environ: Mapping[str, str] | None = None) -> Settings:
+    """Read and check the settings.
+
+    Raises:
+        InvalidSettings: a value of the wrong form, or an embedded part in production.
+    """
+    source = os.environ if environ is None else environ
+    values: dict[str, object] = {}
+    for field in fields(Settings):
+        raw = source.get(f"BLITZ_{field.name.upper()}")
+        if raw:
+            values[field.name] = _read(field.name, raw, field.default)
+    return _completed(Settings(**values))  # type: ignore[arg-type]
+
+
+def _read(name: str, raw: str, default: object) -> object:
+    try:
+        if isinstance(default, Environment):
+            return Environment(raw)
+        if isinstance(default, int):
+            return int(raw)
+    except ValueError as error:
+        raise InvalidSettings(f"BLITZ_{name.upper()} was {raw!r}: {error}") from error
+    return Path(raw) if isinstance(default, Path) else raw
+
+
+def _completed(settings: Settings) -> Settings:
+    """Fill in what depends on the data directory, and refuse what may not be used in production."""
+    from dataclasses import replace
+
+    settings = replace(
+        settings,
+        database_url=settings.database_url or f"sqlite:///{settings.data_dir / 'blitzhub.db'}",
+        keys_url=settings.keys_url or f"seed:{settings.data_dir / 'keys.seed'}",
+    )
+    if settings.env is Environment.PRODUCTION:
+        _refuse_embedded(settings)
+    if settings.broker_url == "sqlite" and not settings.database_url.startswith("sqlite:"):
+        raise InvalidSettings("BLITZ_BROKER_URL was 'sqlite', which needs BLITZ_DATABASE_URL to be sqlite as well")
+    return settings
+
+
+def _refuse_embedded(settings: Settings) -> None:
+    embedded = {
+        "BLITZ_DATABASE_URL": settings.database_url.startswith("sqlite"),
+        "BLITZ_BROKER_URL": settings.broker_url == "sqlite",
+        "BLITZ_REDIS_URL": settings.redis_url.startswith("memory:"),
+        "BLITZ_KEYS_URL": settings.keys_url.startswith("seed:"),
+        "BLITZ_SOLANA_RPC_URL": settings.localnet,
+    }
+    refused = [name for name, is_embedded in embedded.items() if is_embedded]
+    if refused:
+        raise InvalidSettings(
+            "BLITZ_ENV=production refuses the embedded parts; set " + ", ".join(refused) + " to real servers"
+        )
