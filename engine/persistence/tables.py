@@ -14,7 +14,7 @@ def key(length: int) -> Any:
     return Field(primary_key=True, max_length=length)
 
 
-def amount(default: int = 0) -> Any:
+def bigint(default: int = 0) -> Any:
     """A BIGINT column for amounts, times and counters."""
     return Field(default=default, sa_type=BigInteger)
 
@@ -41,7 +41,7 @@ class AccountRow(SQLModel, table=True):
     account_id: str = key(44)
     wallet: str = text(44)
     simulated: int = flag()
-    created_at_ms: int = amount()
+    created_at_ms: int = bigint()
 
 
 class WalletRow(SQLModel, table=True):
@@ -53,14 +53,17 @@ class WalletRow(SQLModel, table=True):
     key_name: str = text(80)
     account_id: str | None = maybe(44, index=True)
     token: str | None = maybe(44, index=True)
-    created_at_ms: int = amount()
+    created_at_ms: int = bigint()
 
 
 class TokenRow(SQLModel, table=True):
     """A token: what it is, its curve's terms and state, its accrued fees and its indicators."""
 
     __tablename__ = "tokens"
-    __table_args__ = (Index("ix_tokens_stage", "stage", "created_at_ms"), Index("ix_tokens_updated", "updated_at_ms"))
+    __table_args__ = (
+        Index("ix_tokens_stage", "stage", "created_at_ms"),
+        Index("ix_tokens_updated", "updated_at_ms"),
+    )
     address: str = key(44)
     vault: str = text(44)
     creator: str = text(44, index=True)
@@ -75,34 +78,34 @@ class TokenRow(SQLModel, table=True):
     k: str = text(60)
     n: int = Field(sa_type=SmallInteger)
     decimals: int = Field(sa_type=SmallInteger)
-    total_supply: int = amount()
-    curve_supply: int = amount()
+    total_supply: int = bigint()
+    curve_supply: int = bigint()
     fee_bps: int = Field(sa_type=SmallInteger)
     creator_share_percent: int = Field(sa_type=SmallInteger)
-    minimum_buy_lamports: int = amount()
+    minimum_buy_lamports: int = bigint()
 
     stage: str = text(12)
     failure: str | None = maybe(200)
     paused: int = flag()
     held: int = flag()
-    seq: int = amount()
-    supply: int = amount()
-    reserve_lamports: int = amount()
-    creator_fees_lamports: int = amount()
-    platform_fees_lamports: int = amount()
-    endowment_lamports: int = amount()
-    last_trade_at_ms: int = amount()
+    seq: int = bigint()
+    supply: int = bigint()
+    reserve_lamports: int = bigint()
+    creator_fees_lamports: int = bigint()
+    platform_fees_lamports: int = bigint()
+    endowment_lamports: int = bigint()
+    last_trade_at_ms: int = bigint()
 
-    price: int = amount()
-    market_cap_lamports: int = amount()
-    liquidity_lamports: int = amount()
-    volume_24h_lamports: int = amount()
-    holders: int = amount()
+    price: int = bigint()
+    market_cap_lamports: int = bigint()
+    liquidity_lamports: int = bigint()
+    volume_24h_lamports: int = bigint()
+    holders: int = bigint()
 
-    created_at_ms: int = amount()
-    tradable_at_ms: int = amount()
-    graduated_at_ms: int = amount()
-    updated_at_ms: int = amount()
+    created_at_ms: int = bigint()
+    tradable_at_ms: int = bigint()
+    graduated_at_ms: int = bigint()
+    updated_at_ms: int = bigint()
 
 
 class BalanceRow(SQLModel, table=True):
@@ -112,8 +115,8 @@ class BalanceRow(SQLModel, table=True):
     __table_args__ = (Index("ix_balances_asset", "asset", "amount"),)
     account_id: str = key(44)
     asset: str = key(44)
-    amount: int = amount()
-    account_seq: int = amount()
+    amount: int = bigint()
+    account_seq: int = bigint()
 
 
 class OrderRow(SQLModel, table=True):
@@ -127,14 +130,14 @@ class OrderRow(SQLModel, table=True):
     body_hash: str = text(32)
     token: str = text(44)
     side: str = text(4)
-    amount: int = amount()
-    bound: int = amount()
-    deadline_ms: int = amount()
+    amount: int = bigint()
+    bound: int = bigint()
+    deadline_ms: int = bigint()
     state: str = text(10)
     reason: str | None = maybe(30)
     detail: str | None = maybe(300)
-    accepted_at_ms: int = amount()
-    decided_at_ms: int = amount()
+    accepted_at_ms: int = bigint()
+    decided_at_ms: int = bigint()
 
 
 class TradeRow(SQLModel, table=True):
@@ -147,20 +150,20 @@ class TradeRow(SQLModel, table=True):
     )
     order_id: str = key(32)
     token: str = text(44)
-    seq: int = amount()
+    seq: int = bigint()
     account_id: str = text(44)
-    account_seq: int = amount()
+    account_seq: int = bigint()
     side: str = text(4)
     simulated: int = flag()
-    lamports: int = amount()
-    curve_lamports: int = amount()
-    fee_lamports: int = amount()
-    creator_fee_lamports: int = amount()
-    tokens: int = amount()
-    price: int = amount()
-    supply: int = amount()
-    reserve_lamports: int = amount()
-    executed_at_ms: int = amount()
+    lamports: int = bigint()
+    curve_lamports: int = bigint()
+    fee_lamports: int = bigint()
+    creator_fee_lamports: int = bigint()
+    tokens: int = bigint()
+    price: int = bigint()
+    supply: int = bigint()
+    reserve_lamports: int = bigint()
+    executed_at_ms: int = bigint()
 
 
 class SettlementRow(SQLModel, table=True):
@@ -176,25 +179,25 @@ class SettlementRow(SQLModel, table=True):
     kind: str = text(12)
     side: str | None = maybe(4)
     token: str | None = maybe(44)
-    seq: int = amount()
+    seq: int = bigint()
     account_id: str = text(44)
-    account_seq: int = amount()
+    account_seq: int = bigint()
     wallet: str = text(44)
     vault: str = text(44)
-    lamports: int = amount()
-    tokens: int = amount()
-    rent_lamports: int = amount()
+    lamports: int = bigint()
+    tokens: int = bigint()
+    rent_lamports: int = bigint()
     state: str = text(10)
-    attempt: int = amount()
-    errors: int = amount()
+    attempt: int = bigint()
+    errors: int = bigint()
     error: str | None = maybe(300)
     signature: str | None = maybe(88)
     signed_bytes: bytes | None = Field(default=None, sa_type=LargeBinary, nullable=True)
-    last_valid_block_height: int = amount()
-    slot: int = amount()
-    fee_lamports: int = amount()
-    created_at_ms: int = amount()
-    confirmed_at_ms: int = amount()
+    last_valid_block_height: int = bigint()
+    slot: int = bigint()
+    fee_lamports: int = bigint()
+    created_at_ms: int = bigint()
+    confirmed_at_ms: int = bigint()
 
 
 class TransferRow(SQLModel, table=True):
@@ -206,13 +209,13 @@ class TransferRow(SQLModel, table=True):
     kind: str = text(12)
     account_id: str | None = maybe(44)
     asset: str = text(44)
-    amount: int = amount()
-    account_seq: int = amount()
+    amount: int = bigint()
+    account_seq: int = bigint()
     token: str | None = maybe(44)
     address: str = text(44)
     signature: str | None = maybe(88)
     settlement_id: str | None = maybe(32)
-    created_at_ms: int = amount()
+    created_at_ms: int = bigint()
 
 
 class CandleRow(SQLModel, table=True):
@@ -221,12 +224,12 @@ class CandleRow(SQLModel, table=True):
     __tablename__ = "candles"
     token: str = key(44)
     bucket_ms: int = Field(primary_key=True, sa_type=BigInteger, sa_column_kwargs={"autoincrement": False})
-    open_price: int = amount()
-    high_price: int = amount()
-    low_price: int = amount()
-    close_price: int = amount()
-    volume_lamports: int = amount()
-    trades: int = amount()
+    open_price: int = bigint()
+    high_price: int = bigint()
+    low_price: int = bigint()
+    close_price: int = bigint()
+    volume_lamports: int = bigint()
+    trades: int = bigint()
 
 
 class ImageRow(SQLModel, table=True):
@@ -236,7 +239,7 @@ class ImageRow(SQLModel, table=True):
     image: str = key(64)
     media_type: str = text(20)
     body: bytes = Field(sa_type=LargeBinary)
-    created_at_ms: int = amount()
+    created_at_ms: int = bigint()
 
 
 class SessionRow(SQLModel, table=True):
@@ -245,9 +248,9 @@ class SessionRow(SQLModel, table=True):
     __tablename__ = "sessions"
     session_hash: str = key(64)
     account_id: str = text(44, index=True)
-    created_at_ms: int = amount()
-    seen_at_ms: int = amount()
-    expires_at_ms: int = amount()
+    created_at_ms: int = bigint()
+    seen_at_ms: int = bigint()
+    expires_at_ms: int = bigint()
 
 
 class NonceRow(SQLModel, table=True):
@@ -257,7 +260,7 @@ class NonceRow(SQLModel, table=True):
     nonce: str = key(64)
     presession_hash: str = text(64)
     message_input: str = text(2000)
-    expires_at_ms: int = amount()
+    expires_at_ms: int = bigint()
 
 
 class ScanCursorRow(SQLModel, table=True):
@@ -266,7 +269,7 @@ class ScanCursorRow(SQLModel, table=True):
     __tablename__ = "scan_cursors"
     address: str = key(44)
     signature: str | None = maybe(88)
-    lamports: int = amount()
+    lamports: int = bigint()
 
 
 class JournalRow(SQLModel, table=True):

@@ -1,8 +1,10 @@
 """What the engine says after a commit: immutable facts on bus channels, JSON, past tense.
 
-Amounts are decimal strings (JSON numbers lose integers over 2^53); `seq`, `account_seq` and times are numbers.
+Amounts and prices are decimal strings (JSON numbers lose integers over 2^53): lamports, base units, and 10^-15 SOL per
+whole token. `seq`, `account_seq`, counts and epoch milliseconds are numbers. Every event has a `type`.
 """
 
+from collections.abc import Mapping
 from typing import Any
 
 import orjson
@@ -10,18 +12,113 @@ import orjson
 from engine.ports import BusMessage
 
 BOARD = "board"
+"""Headlines of every token, for the board: `launched` and `headline` events."""
 
 
 def token_channel(token: str) -> str:
-    """Everything that happens to one token, in `seq` order."""
+    """Everything that happens to one token: `trade` events in `seq` order, `stage` and `indicators` between them."""
     return f"token:{token}"
 
 
 def account_channel(account_id: str) -> str:
-    """Everything that concerns one account."""
+    """What concerns one account: `order` and `balance` events."""
     return f"account:{account_id}"
 
 
-def message(channel: str, event: dict[str, Any]) -> BusMessage:
+def message(channel: str, event: Mapping[str, Any]) -> BusMessage:
     """The event as it travels."""
     return BusMessage(channel, orjson.dumps(event))
+
+
+def trade(row: Mapping[str, Any], price_before: int, token: Mapping[str, Any]) -> BusMessage:
+    """A fill. `row` is the `trades` row, `token` the token's row after it."""
+    return message(
+        token_channel(row["token"]),
+        {
+            "type": "trade",
+            "token": row["token"],
+            "seq": row["seq"],
+            "side": row["side"],
+            "lamports": str(row["lamports"]),
+            "tokens": str(row["tokens"]),
+            "price": str(row["price"]),
+            "price_before": str(price_before),
+            "trader": row["account_id"],
+            "sim": bool(row["simulated"]),
+            "at_ms": row["executed_at_ms"],
+            **figures(token),
+        },
+    )
+
+
+def figures(token: Mapping[str, Any]) -> dict[str, Any]:
+    """The headline figures of a token's row, as every channel and the API say them; the row's price stands as `price`."""
+    return {
+        "stage": token["stage"],
+        "supply": str(token["supply"]),
+        "reserve_lamports": str(token["reserve_lamports"]),
+        "market_cap_lamports": str(token["market_cap_lamports"]),
+        "liquidity_lamports": str(token["liquidity_lamports"]),
+        "volume_24h_lamports": str(token["volume_24h_lamports"]),
+        "holders": token["holders"],
+    }
+
+
+def headline(token: Mapping[str, Any]) -> BusMessage:
+    """A token's figures changed; for the board, once per token and batch."""
+    return message(
+        BOARD,
+        {
+            "type": "headline",
+            "token": token["address"],
+            "seq": token["seq"],
+            "price": str(token["price"]),
+            "last_trade_at_ms": token["last_trade_at_ms"],
+            **figures(token),
+        },
+    )
+
+
+def launched(token: Mapping[str, Any]) -> BusMessage:
+    """A token became tradable."""
+    return message(BOARD, {"type": "launched", "token": token["address"], "seq": token["seq"]})
+
+
+def stage_changed(token: Mapping[str, Any]) -> BusMessage:
+    """A token's stage is another one now (tradable, graduated, failed, paused)."""
+    return message(
+        token_channel(token["address"]),
+        {
+            "type": "stage",
+            "token": token["address"],
+            "seq": token["seq"],
+            "paused": bool(token["paused"]),
+            **figures(token),
+        },
+    )
+
+
+def indicators(token: str, volume_24h_lamports: int) -> list[BusMessage]:
+    """Indicators recomputed off the trade path; no `seq` of their own."""
+    event = {"type": "indicators", "token": token, "volume_24h_lamports": str(volume_24h_lamports)}
+    return [message(token_channel(token), event), message(BOARD, event)]
+
+
+def order_decided(account_id: str, event: Mapping[str, Any]) -> BusMessage:
+    """An order reached `filled`, `rejected` or `confirmed`. Keys: order_id, client_order_id, token, side, state, reason,
+    detail, lamports, tokens, price, signature (each None where it does not apply), account_seq, at_ms."""
+    return message(account_channel(account_id), {"type": "order", "account": account_id, **event})
+
+
+def balance_changed(account_id: str, cause: str, lamports: int, account_seq: int) -> BusMessage:
+    """An account's SOL changed for another reason than a trade: `deposit`, `launch`, `rent`. `lamports` is signed."""
+    return message(
+        account_channel(account_id),
+        {
+            "type": "balance",
+            "account": account_id,
+            "cause": cause,
+            "lamports": str(lamports),
+            "account_seq": account_seq,
+        },
+    )
