@@ -185,9 +185,7 @@ class Chain(Protocol):
         """Hand signed bytes to the cluster; says nothing about whether they land."""
         ...
 
-    async def statuses(
-        self, signatures: Sequence[str], search_history: bool = False
-    ) -> list[SignatureStatus | None]:
+    async def statuses(self, signatures: Sequence[str], search_history: bool = False) -> list[SignatureStatus | None]:
         """Where each stands, None for not landed; any number, batched by 256."""
         ...
 
@@ -203,10 +201,8 @@ class Chain(Protocol):
         """The block height at `finalized`: what proves that a blockhash has expired."""
         ...
 
-    async def balances(
-        self, addresses: Sequence[str], token_holdings: Sequence[tuple[str, str]]
-    ) -> ChainBalances:
-        """Confirmed lamports of addresses and token amounts of (owner, mint) pairs, at one slot or the oldest of several."""
+    async def balances(self, addresses: Sequence[str], token_holdings: Sequence[tuple[str, str]]) -> ChainBalances:
+        """Confirmed lamports of addresses and token amounts of (owner, mint) pairs, at the oldest slot of the read."""
         ...
 
     async def rent_lamports(self, size_bytes: int) -> int:

@@ -109,9 +109,7 @@ def _completed(settings: Settings) -> Settings:
     if settings.env is Environment.PRODUCTION:
         _refuse_embedded(settings)
     if settings.broker_url == "sqlite" and not settings.database_url.startswith("sqlite:"):
-        raise InvalidSettings(
-            "BLITZ_BROKER_URL was 'sqlite', which needs BLITZ_DATABASE_URL to be sqlite as well"
-        )
+        raise InvalidSettings("BLITZ_BROKER_URL was 'sqlite', which needs BLITZ_DATABASE_URL to be sqlite as well")
     return settings
 
 

@@ -1,4 +1,4 @@
-"""The tables. Portable by rule: application-made keys, bounded strings, BIGINT amounts and epoch milliseconds, small flags.
+"""The tables. Portable by rule: application-made keys, bounded strings, BIGINT amounts and times, small flags.
 
 Amounts are lamports or base units, prices 10^-15 SOL per whole token, times UTC epoch milliseconds.
 """
@@ -219,7 +219,7 @@ class TransferRow(SQLModel, table=True):
 
 
 class CandleRow(SQLModel, table=True):
-    """One minute of one token's trading. Prices are spot prices after trades; `open_price` is the price before the first."""
+    """One minute of one token's trading. Prices are spot prices after trades, `open_price` the one before the first."""
 
     __tablename__ = "candles"
     token: str = key(44)

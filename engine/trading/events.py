@@ -52,7 +52,7 @@ def trade(row: Mapping[str, Any], price_before: int, token: Mapping[str, Any]) -
 
 
 def figures(token: Mapping[str, Any]) -> dict[str, Any]:
-    """The headline figures of a token's row, as every channel and the API say them; the row's price stands as `price`."""
+    """The headline figures of a token's row, as every channel and the API say them; the price stands beside them."""
     return {
         "stage": token["stage"],
         "supply": str(token["supply"]),
@@ -105,8 +105,11 @@ def indicators(token: str, volume_24h_lamports: int) -> list[BusMessage]:
 
 
 def order_decided(account_id: str, event: Mapping[str, Any]) -> BusMessage:
-    """An order reached `filled`, `rejected` or `confirmed`. Keys: order_id, client_order_id, token, side, state, reason,
-    detail, lamports, tokens, price, signature (each None where it does not apply), account_seq, at_ms."""
+    """An order reached `filled`, `rejected` or `confirmed`.
+
+    Keys: order_id, client_order_id, token, side, state, reason, detail, lamports, tokens, price, signature (each None
+    where it does not apply), account_seq, at_ms.
+    """
     return message(account_channel(account_id), {"type": "order", "account": account_id, **event})
 
 

@@ -103,6 +103,6 @@ def decoded(body: bytes) -> Order:
 
 
 def body_hash(side: Side, token: str, amount: int, bound: int, deadline_ms: int | None) -> str:
-    """The hash that tells whether two requests with one id ask for the same thing; a default deadline is not part of it."""
+    """The hash that tells whether two requests with one id ask the same; a deadline left out is not part of it."""
     body = f"{side}|{token}|{amount}|{bound}|{'' if deadline_ms is None else deadline_ms}"
     return hashlib.blake2b(body.encode(), digest_size=16).hexdigest()

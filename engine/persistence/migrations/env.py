@@ -10,9 +10,7 @@ target = SQLModel.metadata
 
 def run_offline() -> None:
     """Print the migrations for the dialect of `sqlalchemy.url`."""
-    context.configure(
-        url=context.config.get_main_option("sqlalchemy.url"), target_metadata=target, literal_binds=True
-    )
+    context.configure(url=context.config.get_main_option("sqlalchemy.url"), target_metadata=target, literal_binds=True)
     with context.begin_transaction():
         context.run_migrations()
 
