@@ -1,0 +1,1 @@
+"""Figures computed from trades: candles and token metrics. Pure."""
