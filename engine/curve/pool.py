@@ -83,9 +83,7 @@ def pool_output(amount_in: int, reserve_in: int, reserve_out: int) -> int:
     return working * reserve_out // (reserve_in * BPS_PER_ONE + working)
 
 
-def quote_pool_buy(
-    pool: PoolState, lamports: int, minimum_buy_lamports: int = MINIMUM_BUY_LAMPORTS
-) -> PoolBuyQuote:
+def quote_pool_buy(pool: PoolState, lamports: int, minimum_buy_lamports: int = MINIMUM_BUY_LAMPORTS) -> PoolBuyQuote:
     """What `lamports`, fee included, buy from the pool.
 
     Raises:

@@ -110,9 +110,7 @@ class PowerCurve:
             raise LaunchRefused(f"A token has from 0 to {MAX_DECIMALS} decimals.")
         degree = n + 1
         base_units = 10**decimals
-        cost = Fraction(
-            LAMPORTS_PER_SOL * rational.numerator, rational.denominator * degree * base_units**degree
-        )
+        cost = Fraction(LAMPORTS_PER_SOL * rational.numerator, rational.denominator * degree * base_units**degree)
         price = Fraction(PRICE_UNITS_PER_SOL * rational.numerator, rational.denominator * base_units**n)
         values = (rational, n, decimals, degree, *cost.as_integer_ratio(), *price.as_integer_ratio())
         for name, value in zip(self.__slots__, values, strict=True):

@@ -58,9 +58,7 @@ class BuyQuote:
         """The slippage bound this outcome must meet: the buyer's own, scaled only where the curve ran out."""
         if not self.graduates:
             return min_tokens_out
-        return scaled_minimum(
-            min_tokens_out, self.charged_lamports + self.refund_lamports, self.charged_lamports
-        )
+        return scaled_minimum(min_tokens_out, self.charged_lamports + self.refund_lamports, self.charged_lamports)
 
 
 @dataclass(frozen=True, slots=True)
@@ -117,9 +115,7 @@ def quote_buy(terms: Terms, supply: int, lamports: int) -> BuyQuote:
     tokens = curve.tokens_for(supply, lamports - fees.total_lamports)
     graduates = tokens >= remaining
     if not graduates and lamports < terms.minimum_buy_lamports:
-        raise BelowMinimum(
-            "The buy is smaller than the minimum.", minimum_lamports=str(terms.minimum_buy_lamports)
-        )
+        raise BelowMinimum("The buy is smaller than the minimum.", minimum_lamports=str(terms.minimum_buy_lamports))
     if tokens <= 0:
         raise NothingBought("This much SOL does not buy the smallest unit of the token at its price.")
     supply_after = terms.curve_supply if graduates else supply + tokens
@@ -158,9 +154,7 @@ def quote_sell(terms: Terms, supply: int, tokens: int) -> SellQuote:
     if received <= 0:
         raise NothingReceived("These tokens are worth nothing after the fee.")
     supply_after = supply - tokens
-    return SellQuote(
-        tokens, proceeds, fees, received, supply_after, terms.curve.spot_price_units(supply_after)
-    )
+    return SellQuote(tokens, proceeds, fees, received, supply_after, terms.curve.spot_price_units(supply_after))
 
 
 def _complete() -> CurveComplete:

@@ -39,9 +39,7 @@ class Terms:
         lamports_per_price = PRICE_UNITS_PER_SOL // LAMPORTS_PER_SOL
         market_cap = price * self.total_supply // (10**self.curve.decimals * lamports_per_price)
         if max(price, market_cap, self.fees.gross_for(self.raise_lamports)) > MAX_AMOUNT:
-            raise LaunchRefused(
-                "The price or the SOL raised at graduation would exceed what an amount can be."
-            )
+            raise LaunchRefused("The price or the SOL raised at graduation would exceed what an amount can be.")
 
     @property
     def raise_lamports(self) -> int:
