@@ -1,0 +1,32 @@
+"""The web application: pages, API and security wrapper put together. Nothing else happens here."""
+
+import reflex as rx
+from starlette.applications import Starlette
+from starlette.routing import Mount
+
+from blitzhub import routes
+from blitzhub.api import create_api
+from blitzhub.components.browser import Toaster
+from blitzhub.offline import error_boundary, not_found, offline_note
+from blitzhub.pages.board.page import board
+from blitzhub.security import SecurityHeaders
+
+_outer = Starlette(routes=[Mount("/api", create_api())])
+
+app = rx.App(
+    api_transformer=[_outer, SecurityHeaders],
+    stylesheets=["/theme.css", "/base.css", "/components.css", "/frame.css"],
+    head_components=[
+        rx.el.link(rel="icon", href="/favicon.svg", type="image/svg+xml"),
+        rx.el.meta(name="viewport", content="width=device-width, initial-scale=1, viewport-fit=cover"),
+        rx.el.meta(name="color-scheme", content="dark light"),
+    ],
+    app_wraps={
+        (55, "ErrorBoundary"): lambda stateful: error_boundary(stateful=stateful),
+        (5, "Overlay"): lambda stateful: offline_note() if stateful else None,
+    },
+    html_lang="en",
+    toaster=Toaster.create(),
+)
+app.add_page(board, route=routes.BOARD, title="Board · BlitzHub", image="favicon.svg")
+app.add_page(not_found, route=routes.NOT_FOUND, title="Not found · BlitzHub", image="favicon.svg")

@@ -1,0 +1,1 @@
+"""The board: every token in three columns."""

@@ -1,0 +1,1 @@
+"""The look: design tokens, and the theme generated from them."""

@@ -1,0 +1,1 @@
+"""Browser tests: the built app in headless Chromium."""
