@@ -1,18 +1,18 @@
 """Reflex configuration only. The build knows no address; the running app knows the origins it answers to."""
 
-import os
-
 import reflex as rx
 
 from blitzhub.build_plugin import BlitzPlugin
+from engine import settings
 
 
 def _origins() -> list[str]:
     """The exact origins a browser may come from; the default of `*` would let any site use a signed-in socket."""
-    if public_url := os.environ.get("BLITZ_PUBLIC_URL"):
-        return [public_url.rstrip("/")]
-    port = os.environ.get("BLITZ_PORT", "8600")
-    return [f"http://localhost:{port}", f"http://127.0.0.1:{port}"]
+    public_url = settings.load().public_url.rstrip("/")
+    by_name = "http://localhost:"
+    if public_url.startswith(by_name):
+        return [public_url, public_url.replace(by_name, "http://127.0.0.1:")]
+    return [public_url]
 
 
 config = rx.Config(

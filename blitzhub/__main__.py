@@ -15,6 +15,8 @@ from typing import Final
 
 import uvicorn
 
+from engine import settings
+
 _BUILT_PAGE: Final = Path(".web/build/client/index.html")
 _GRACEFUL_SHUTDOWN_S: Final = 3
 _FRAMEWORK_SWITCHES: Final = {
@@ -55,8 +57,7 @@ def main(arguments: Sequence[str] | None = None) -> int:
         sys.stderr.write("The web frontend is not built yet: run `make build` first.\n")
         return 1
     os.environ.update(_FRAMEWORK_SWITCHES)
-    os.environ["BLITZ_PORT"] = str(options.port)
-    address = os.environ.get("BLITZ_PUBLIC_URL") or f"http://localhost:{options.port}"
+    os.environ.setdefault("BLITZ_PUBLIC_URL", f"http://localhost:{options.port}")
     config = uvicorn.Config(
         "blitzhub.blitzhub:app",
         factory=True,
@@ -68,7 +69,7 @@ def main(arguments: Sequence[str] | None = None) -> int:
         log_level="warning",
         timeout_graceful_shutdown=_GRACEFUL_SHUTDOWN_S,
     )
-    server = _Server(config, address)
+    server = _Server(config, settings.load().public_url)
     with contextlib.suppress(KeyboardInterrupt):
         server.run()
     return 0 if server.started else 1

@@ -23,9 +23,7 @@ _BAKED_ORIGIN = re.compile(r"`(ws|http)s?://[^/`]+")
 def inline_script_hashes(html: str) -> set[str]:
     """The policy sources (`'sha256-…'`) of every inline script of a page."""
     bodies = (body for attributes, body in _SCRIPT.findall(html) if "src=" not in attributes and body)
-    return {
-        f"'sha256-{base64.b64encode(hashlib.sha256(body.encode()).digest()).decode()}'" for body in bodies
-    }
+    return {f"'sha256-{base64.b64encode(hashlib.sha256(body.encode()).digest()).decode()}'" for body in bodies}
 
 
 def without_origin(script: str) -> str:

@@ -6,7 +6,7 @@ from reflex.components.component import Component
 from reflex_components_core.core.banner import has_connection_errors
 
 from blitzhub import routes
-from blitzhub.components.basics import icon, link_button
+from blitzhub.components.basics import icon, link_button, plain_link
 from blitzhub.components.frame import page
 
 
@@ -23,7 +23,7 @@ def error_boundary(*, stateful: bool) -> Component:
     fallback = rx.el.div(
         rx.el.h1("This page could not be drawn.", class_name="bh-h2"),
         rx.el.p("Your orders and balances are not affected.", class_name="bh-muted"),
-        rx.el.a("Reload", href="", class_name="bh-button bh-button--accent"),
+        plain_link("Reload", href="", class_name="bh-button bh-button--accent"),
         class_name="bh-message",
         role="alert",
     )

@@ -4,6 +4,7 @@ from typing import Any, Literal
 
 import reflex as rx
 from reflex.components.component import Component
+from reflex_components_core.el.elements.inline import A
 
 Tone = Literal["neutral", "accent", "buy", "sell", "danger", "outline", "ghost"]
 Size = Literal["normal", "dense", "main"]
@@ -37,6 +38,11 @@ def link_button(
     """A link with a button's looks: it goes somewhere and changes nothing."""
     class_name = f"{classes('bh-button', tone, size)} {_extra(props)}".strip()
     return rx.link(*children, href=href, class_name=class_name, underline="none", **props)
+
+
+def plain_link(*children: Content, href: str, **props: Any) -> Component:
+    """A link that the browser follows itself: to a place on this page, or to a page that is not the frontend's."""
+    return A.create(*children, href=href, **props)
 
 
 def pill(word: Content, tone: PillTone = "neutral", icon_name: str | None = None) -> Component:

@@ -8,12 +8,14 @@ from collections.abc import Sequence
 from typing import Final, Literal, TypedDict
 
 import reflex as rx
+from reflex.components.component import field
 
 from blitzhub import feed as feed  # links figures.js, which the copy button reads
 from engine.identifiers import new_id
 
 _TOASTS: Final = rx.asset("toasts.jsx", shared=True).importable_path
 _COPY: Final = rx.asset("copy_text.jsx", shared=True).importable_path
+_SONNER: Final = "sonner@2.0.8"
 _KEPT_NOTICES: Final = 4
 
 NoticeKind = Literal["info", "success", "warning", "error"]
@@ -42,7 +44,7 @@ class Toaster(rx.NoSSRComponent):
 
     library = _TOASTS
     tag = "Toaster"
-    lib_dependencies: list[str] = ["sonner@2.0.8"]
+    lib_dependencies: list[str] = field(default_factory=lambda: [_SONNER])
 
 
 class Notifier(rx.NoSSRComponent):
@@ -50,7 +52,7 @@ class Notifier(rx.NoSSRComponent):
 
     library = _TOASTS
     tag = "Notifier"
-    lib_dependencies: list[str] = ["sonner@2.0.8"]
+    lib_dependencies: list[str] = field(default_factory=lambda: [_SONNER])
     notices: rx.Var[list[Notice]]
 
 

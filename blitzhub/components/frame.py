@@ -6,7 +6,7 @@ import reflex as rx
 from reflex.components.component import Component
 
 from blitzhub import routes
-from blitzhub.components.basics import icon, link_button
+from blitzhub.components.basics import icon, link_button, plain_link
 from blitzhub.styles.generate import BOLT_PATH
 
 Layout = Literal["scroll", "fixed"]
@@ -44,7 +44,7 @@ def page(
     """
     main_class = "bh-page bh-page--fixed" if layout == "fixed" else "bh-page"
     return rx.el.div(
-        rx.el.a("Skip to content", href="#content", class_name="bh-skip"),
+        plain_link("Skip to content", href="#content", class_name="bh-skip"),
         _header(active, search, badge, wallet),
         rx.el.main(*children, id="content", class_name="bh-main", tab_index=-1),
         _status_bar(status),
@@ -53,13 +53,9 @@ def page(
     )
 
 
-def _header(
-    active: str, search: Component | None, badge: Component | None, wallet: Component | None
-) -> Component:
+def _header(active: str, search: Component | None, badge: Component | None, wallet: Component | None) -> Component:
     links = [_nav_link(item, active) for item in routes.HEADER_NAV]
-    launch = link_button(
-        "Launch token", href=routes.LAUNCH, tone="accent", class_name="bh-header__launch"
-    )
+    launch = link_button("Launch token", href=routes.LAUNCH, tone="accent", class_name="bh-header__launch")
     side = [part for part in (badge, launch, wallet) if part is not None]
     return rx.el.header(
         brand(),
@@ -84,6 +80,6 @@ def _phone_nav(active: str) -> Component:
 def _status_bar(status: Component | None) -> Component:
     return rx.el.footer(
         *([status] if status is not None else []),
-        rx.el.div(rx.el.a("API", href=routes.API_DOCS), class_name="bh-statusbar__links"),
+        rx.el.div(plain_link("API", href=routes.API_DOCS), class_name="bh-statusbar__links"),
         class_name="bh-statusbar",
     )

@@ -58,9 +58,7 @@ def app_url(tmp_path_factory: pytest.TempPathFactory) -> Iterator[str]:
     port = _free_port()
     environment = os.environ | {"BLITZ_DATA_DIR": str(tmp_path_factory.mktemp("data"))}
     environment.pop("BLITZ_PUBLIC_URL", None)
-    process = subprocess.Popen(
-        [sys.executable, "-m", "blitzhub", "--port", str(port)], cwd=ROOT, env=environment
-    )
+    process = subprocess.Popen([sys.executable, "-m", "blitzhub", "--port", str(port)], cwd=ROOT, env=environment)
     try:
         url = f"http://localhost:{port}"
         _wait_until_live(url, process)

@@ -1,0 +1,31 @@
+# Every target sets up what it needs by itself, once: see scripts/prepare.py.
+PYTHON := $(shell for each in python3 python3.14 python3.13 python3.12 python3.11; do \
+	if $$each -c 'import sys; sys.exit(sys.version_info < (3, 11))' 2>/dev/null; then echo $$each; break; fi; done)
+VENV_PYTHON := .venv/bin/python
+
+.PHONY: run demo test check bench build python
+
+run: build  ## start the local chain and the app; prints the address
+	@$(VENV_PYTHON) scripts/start.py
+
+demo: build  ## the same, with simulated traders
+	@$(VENV_PYTHON) scripts/start.py --demo
+
+test: build  ## every test
+	@$(VENV_PYTHON) -m pytest
+
+check: python  ## formatting, lint, types, and a lock file without addresses
+	@$(VENV_PYTHON) -m ruff format --check .
+	@$(VENV_PYTHON) -m ruff check .
+	@$(VENV_PYTHON) -m mypy
+	@if grep -rn '://' reflex.lock; then echo 'reflex.lock must not hold an address.'; exit 1; fi
+
+bench: python  ## orders a second through the whole trade path
+	@$(VENV_PYTHON) -m benchmarks.trade_path
+
+build: python
+	@$(VENV_PYTHON) scripts/prepare.py all
+
+python:
+	@if [ -z "$(PYTHON)" ]; then echo 'BlitzHub needs Python 3.11 or newer as python3.'; exit 1; fi
+	@$(PYTHON) scripts/prepare.py python

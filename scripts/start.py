@@ -1,0 +1,71 @@
+"""Starts every process of the Procfile: `python scripts/start.py [--demo]`.
+
+Checks the ports first, because a clear sentence is worth more than one traceback per process.
+"""
+
+import os
+import socket
+import sys
+from pathlib import Path
+
+ROOT = Path(__file__).resolve().parents[1]
+PROCESSES = ("localnet", "app")
+DEFAULTS = {"BLITZ_PORT": "8600", "BLITZ_LOCALNET_PORT": "8899", "BLITZ_DATA_DIR": ".blitz"}
+
+
+class CannotStart(Exception):
+    """The message is for the person who typed the command."""
+
+
+def read_port(name: str) -> int:
+    """The port a setting holds."""
+    text = os.environ[name]
+    if not (text.isascii() and text.isdecimal() and 0 < int(text[:6]) < 65536):
+        raise CannotStart(f"{name} was {text!r}: it must be a port from 1 to 65535.")
+    return int(text)
+
+
+def check_free(port: int, setting: str) -> None:
+    """Refuse a port that something listens on."""
+    with socket.socket() as probe:
+        probe.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
+        try:
+            probe.bind(("127.0.0.1", port))
+        except OSError as error:
+            raise CannotStart(f"Port {port} is in use. Stop what uses it, or set {setting} to another port.") from error
+
+
+def prepare_environment() -> None:
+    """Fill in the settings that the Procfile names, and check the ports.
+
+    The chain's addresses follow its port unless they were set.
+    """
+    for name, value in DEFAULTS.items():
+        if not os.environ.get(name):
+            os.environ[name] = value
+    port, chain_port = read_port("BLITZ_PORT"), read_port("BLITZ_LOCALNET_PORT")
+    check_free(port, "BLITZ_PORT")
+    for each in (chain_port, chain_port + 1):
+        check_free(each, "BLITZ_LOCALNET_PORT")
+    os.environ.setdefault("BLITZ_SOLANA_RPC_URL", f"http://127.0.0.1:{chain_port}")
+    os.environ.setdefault("BLITZ_SOLANA_WS_URL", f"ws://127.0.0.1:{chain_port + 1}")
+    os.environ["PATH"] = f"{Path(sys.executable).parent}{os.pathsep}{os.environ.get('PATH', '')}"
+    os.environ["PYTHONUNBUFFERED"] = "1"
+    Path(os.environ["BLITZ_DATA_DIR"]).mkdir(parents=True, exist_ok=True)
+
+
+def main() -> int:
+    """Hand over to honcho, which ends all processes when one ends."""
+    os.chdir(ROOT)
+    processes = [*PROCESSES, "demo"] if "--demo" in sys.argv[1:] else [*PROCESSES]
+    try:
+        prepare_environment()
+    except CannotStart as error:
+        sys.stderr.write(f"{error}\n")
+        return 1
+    command = [sys.executable, "-m", "honcho", "start", *processes]
+    os.execv(sys.executable, command)
+
+
+if __name__ == "__main__":
+    sys.exit(main())
