@@ -1,0 +1,190 @@
+"""HTTP and WebSocket on 127.0.0.1: requests single and batched, subscriptions, and nothing the chain
+itself knows.
+"""
+
+import asyncio
+import contextlib
+import itertools
+import logging
+from collections.abc import Callable
+from typing import Any, Final
+
+import orjson
+from aiohttp import WSMsgType, web
+
+from engine.localnet.failures import INVALID_REQUEST, METHOD_NOT_FOUND, PARSE_ERROR, RpcError
+from engine.localnet.params import Params
+from engine.localnet.subscriptions import Subscriber, Subscriptions
+
+_log = logging.getLogger(__name__)
+_BODY_LIMIT_BYTES: Final = 16 * 1024 * 1024
+_CALLS_PER_BREATH: Final = 16
+_OUTBOX_LIMIT: Final = 20_000
+_HEADERS: Final = {
+    "Access-Control-Allow-Origin": "*",
+    "Access-Control-Allow-Methods": "POST, GET, OPTIONS",
+    "Access-Control-Allow-Headers": "*",
+    "Access-Control-Max-Age": "86400",
+}
+
+Methods = dict[str, Callable[[Params], Any]]
+
+
+def _failure(request_id: Any, error: RpcError) -> dict[str, Any]:
+    return {"jsonrpc": "2.0", "error": error.body(), "id": request_id}
+
+
+def _call(methods: Methods, request: Any) -> dict[str, Any]:
+    """One request answered, whatever it is."""
+    if not isinstance(request, dict) or not isinstance(request.get("method"), str):
+        return _failure(None, RpcError(INVALID_REQUEST, "Invalid request"))
+    request_id = request.get("id")
+    method = methods.get(request["method"])
+    if method is None:
+        return _failure(request_id, RpcError(METHOD_NOT_FOUND, "Method not found"))
+    values = request.get("params") or []
+    if not isinstance(values, list):
+        return _failure(request_id, RpcError(INVALID_REQUEST, "Invalid request: `params` must be a list"))
+    try:
+        return {"jsonrpc": "2.0", "result": method(Params(values)), "id": request_id}
+    except RpcError as error:
+        return _failure(request_id, error)
+
+
+def _parse(text: bytes | str) -> Any:
+    try:
+        return orjson.loads(text)
+    except orjson.JSONDecodeError as error:
+        raise RpcError(PARSE_ERROR, "Parse error") from error
+
+
+class _Socket(Subscriber):
+    """One WebSocket: what it has to be told waits in an outbox, so that a slow reader holds up nobody
+    else.
+    """
+
+    def __init__(self, response: web.WebSocketResponse) -> None:
+        self._response = response
+        self._outbox: asyncio.Queue[str] = asyncio.Queue(_OUTBOX_LIMIT)
+        self.overflowed = asyncio.Event()
+
+    def tell(self, message: dict[str, Any]) -> None:
+        """Queue a message; a reader that lets the outbox run full is cut off."""
+        try:
+            self._outbox.put_nowait(orjson.dumps(message).decode())
+        except asyncio.QueueFull:
+            self.overflowed.set()
+
+    async def write(self) -> None:
+        """Send what is queued until the socket is gone."""
+        with contextlib.suppress(ConnectionError):
+            while True:
+                await self._response.send_str(await self._outbox.get())
+
+    async def cut_off_when_full(self) -> None:
+        """Drop the connection once the outbox ran full."""
+        await self.overflowed.wait()
+        _log.warning("a subscriber does not read its messages and is disconnected")
+        self._response.force_close()
+        if self._response._req is not None and self._response._req.transport is not None:
+            self._response._req.transport.abort()
+
+
+class Server:
+    """The node's two ports over a table of RPC methods and its subscriptions."""
+
+    def __init__(self, methods: Methods, subscriptions: Subscriptions) -> None:
+        self._methods = methods
+        self._subscriptions = subscriptions
+        self._ids = itertools.count(1)
+        self._sockets: set[web.WebSocketResponse] = set()
+        self._runner: web.AppRunner | None = None
+
+    async def start(self, port: int) -> None:
+        """Serve on the port and, because clients look for the socket there, on the next one.
+
+        Raises:
+            OSError: if either port is taken.
+        """
+        application = web.Application(client_max_size=_BODY_LIMIT_BYTES)
+        application.router.add_post("/", self._post)
+        application.router.add_options("/", self._options)
+        application.router.add_get("/", self._get)
+        application.router.add_get("/health", self._health)
+        application.on_shutdown.append(self._close_sockets)
+        self._runner = web.AppRunner(application, access_log=None, shutdown_timeout=2)
+        await self._runner.setup()
+        for one in (port, port + 1):
+            await web.TCPSite(self._runner, "127.0.0.1", one).start()
+
+    async def stop(self) -> None:
+        """Close every connection and both ports."""
+        if self._runner is not None:
+            await self._runner.cleanup()
+
+    async def _close_sockets(self, _: web.Application) -> None:
+        for socket in list(self._sockets):
+            await socket.close(code=1001, message=b"the node is shutting down")
+
+    async def _options(self, _: web.Request) -> web.Response:
+        return web.Response(status=204, headers=_HEADERS)
+
+    async def _health(self, _: web.Request) -> web.Response:
+        return web.Response(text="ok", headers=_HEADERS)
+
+    async def _get(self, request: web.Request) -> web.StreamResponse:
+        if request.headers.get("Upgrade", "").lower() == "websocket":
+            return await self._serve_socket(request)
+        return web.Response(status=405, text="Used HTTP Method is not allowed. POST or OPTIONS is required\n")
+
+    async def _post(self, request: web.Request) -> web.Response:
+        try:
+            asked = _parse(await request.read())
+            answer: Any = await self._batch(asked) if isinstance(asked, list) else _call(self._methods, asked)
+        except RpcError as error:
+            answer = _failure(None, error)
+        return web.Response(
+            body=orjson.dumps(answer), headers=_HEADERS, content_type="application/json", charset="utf-8"
+        )
+
+    async def _batch(self, requests: list[Any]) -> list[dict[str, Any]]:
+        if not requests:
+            raise RpcError(INVALID_REQUEST, "Invalid request: an empty batch")
+        answers = []
+        for index, request in enumerate(requests, 1):
+            answers.append(_call(self._methods, request))
+            if index % _CALLS_PER_BREATH == 0:  # slots and other clients do not wait for a long batch
+                await asyncio.sleep(0)
+        return answers
+
+    async def _serve_socket(self, request: web.Request) -> web.WebSocketResponse:
+        response = web.WebSocketResponse(heartbeat=30, compress=False)
+        await response.prepare(request)
+        socket = _Socket(response)
+        self._sockets.add(response)
+        helpers = [asyncio.create_task(socket.write()), asyncio.create_task(socket.cut_off_when_full())]
+        try:
+            async for message in response:
+                if message.type is WSMsgType.TEXT:
+                    self._socket_message(socket, message.data)
+        finally:
+            for task in helpers:
+                task.cancel()
+            await asyncio.gather(*helpers, return_exceptions=True)
+            self._subscriptions.forget(socket)
+            self._sockets.discard(response)
+        return response
+
+    def _socket_message(self, socket: _Socket, text: str) -> None:
+        try:
+            asked = _parse(text)
+        except RpcError as error:
+            socket.tell(_failure(None, error))
+            return
+        for request in asked if isinstance(asked, list) else [asked]:
+            follow_ups: list[Callable[[], None]] = []
+            socket.tell(_call(self._subscriptions.methods(socket, follow_ups), request))
+            for (
+                follow_up
+            ) in follow_ups:  # after the answer: a client knows no subscription before it has its id
+                follow_up()
