@@ -1,0 +1,1 @@
+"""The ports' implementations, each over one outside technology. Only `engine/bootstrap.py` names them."""

@@ -1,0 +1,118 @@
+"""The in-process bus and cache: what Redis does in production, for one process.
+
+A subscriber that does not keep up loses messages, as on any bus, and is told so by an empty payload per channel.
+"""
+
+import asyncio
+from collections import defaultdict
+from collections.abc import AsyncIterator, Sequence
+from typing import Final
+
+from engine.ports import BusMessage, Clock
+
+QUEUE_LIMIT: Final = 20_000
+CACHE_LIMIT: Final = 100_000
+
+
+class MemoryBus:
+    """`engine.ports.Bus` for one process; `publish` may be called from any thread."""
+
+    def __init__(self) -> None:
+        self._subscribers: dict[str, set[MemorySubscription]] = defaultdict(set)
+
+    def publish(self, messages: Sequence[BusMessage]) -> None:
+        """Hand each message to whoever subscribed its channel."""
+        for message in messages:
+            for subscription in tuple(self._subscribers.get(message.channel, ())):
+                subscription.offer(message)
+
+    async def subscribe(self, *channels: str) -> "MemorySubscription":
+        """Receive these channels."""
+        subscription = MemorySubscription(self._subscribers)
+        await subscription.add(*channels)
+        return subscription
+
+    async def close(self) -> None:
+        """End every subscription."""
+        for subscription in {item for group in self._subscribers.values() for item in group}:
+            await subscription.close()
+
+
+class MemorySubscription:
+    """`engine.ports.Subscription`: a bounded queue owned by the loop that subscribed."""
+
+    def __init__(self, subscribers: dict[str, set["MemorySubscription"]]) -> None:
+        self._subscribers = subscribers
+        self._channels: set[str] = set()
+        self._loop = asyncio.get_running_loop()
+        self._queue: asyncio.Queue[BusMessage | None] = asyncio.Queue()
+        self._lossy: set[str] = set()
+
+    def offer(self, message: BusMessage) -> None:
+        """Take a message from the publisher's thread."""
+        try:
+            running = asyncio.get_running_loop()
+        except RuntimeError:
+            running = None
+        if running is self._loop:
+            self._put(message)
+        elif not self._loop.is_closed():
+            self._loop.call_soon_threadsafe(self._put, message)
+
+    def _put(self, message: BusMessage) -> None:
+        if self._queue.qsize() < QUEUE_LIMIT:
+            self._queue.put_nowait(message)
+        elif message.channel not in self._lossy:
+            self._lossy.add(message.channel)
+            self._queue.put_nowait(BusMessage(message.channel, b""))
+
+    async def add(self, *channels: str) -> None:
+        """Start receiving these channels."""
+        for channel in channels:
+            self._subscribers[channel].add(self)
+            self._channels.add(channel)
+
+    async def remove(self, *channels: str) -> None:
+        """Stop receiving these channels."""
+        for channel in channels:
+            self._channels.discard(channel)
+            group = self._subscribers.get(channel)
+            if group is not None:
+                group.discard(self)
+                if not group:
+                    del self._subscribers[channel]
+
+    async def __aiter__(self) -> AsyncIterator[BusMessage]:
+        while (message := await self._queue.get()) is not None:
+            if not message.payload:
+                self._lossy.discard(message.channel)
+            if message.channel in self._channels:
+                yield message
+
+    async def close(self) -> None:
+        """End the iteration after what is queued already."""
+        await self.remove(*tuple(self._channels))
+        self._queue.put_nowait(None)
+
+
+class MemoryCache:
+    """`engine.ports.Cache` for one process: bounded, the oldest entry goes first."""
+
+    def __init__(self, clock: Clock) -> None:
+        self._clock = clock
+        self._values: dict[str, tuple[int, bytes]] = {}
+
+    async def get(self, key: str) -> bytes | None:
+        """The value, or None when unknown or expired."""
+        expires_at_ms, value = self._values.get(key, (0, b""))
+        if expires_at_ms > self._clock.now_ms():
+            return value
+        self._values.pop(key, None)
+        return None
+
+    async def set(self, key: str, value: bytes, ttl_ms: int) -> None:
+        """Remember the value for `ttl_ms`."""
+        self._values.pop(key, None)
+        self._values[key] = (self._clock.now_ms() + ttl_ms, value)
+        while len(self._values) > CACHE_LIMIT:
+            del self._values[next(iter(self._values))]

@@ -1,0 +1,165 @@
+"""The trade transaction's statements: lock and read in one fixed order, write in bulk. Portable Core only.
+
+Locks are taken on token rows sorted by address, then on balances sorted by account and asset; whoever else moves
+money (deposits, launches, withdrawals) locks in the same order.
+"""
+
+from collections.abc import Iterable, Sequence
+from typing import Any, Final, TypeVar
+
+from sqlalchemy import Connection, Table, bindparam, insert, select, tuple_, update
+from sqlmodel import SQLModel
+
+from engine.identifiers import SOL
+from engine.persistence.tables import (
+    AccountRow,
+    BalanceRow,
+    CandleRow,
+    OrderRow,
+    SettlementRow,
+    TokenRow,
+    TradeRow,
+    TransferRow,
+)
+from engine.trading.batch import CANDLE_MS, BalanceKey, Changes, Locked, Row
+from engine.trading.orders import Order
+
+Item = TypeVar("Item")
+
+IN_LIMIT: Final = 1_000
+"""Oracle takes at most this many members in an IN list."""
+
+
+def table(row: type[SQLModel]) -> Table:
+    """The Core table behind a SQLModel class."""
+    return row.__table__  # type: ignore[attr-defined,no-any-return]
+
+
+TOKENS, BALANCES, CANDLES = table(TokenRow), table(BalanceRow), table(CandleRow)
+ORDERS, TRADES, SETTLEMENTS, TRANSFERS = table(OrderRow), table(TradeRow), table(SettlementRow), table(TransferRow)
+ACCOUNTS = table(AccountRow)
+
+TOKEN_STATE: Final = (
+    "stage",
+    "seq",
+    "supply",
+    "reserve_lamports",
+    "creator_fees_lamports",
+    "platform_fees_lamports",
+    "price",
+    "market_cap_lamports",
+    "liquidity_lamports",
+    "holders",
+    "last_trade_at_ms",
+    "graduated_at_ms",
+    "updated_at_ms",
+)
+CANDLE_STATE: Final = ("high_price", "low_price", "close_price", "volume_lamports", "trades")
+
+
+def _update_by_key(of: Table, keys: Sequence[str], columns: Sequence[str]) -> Any:
+    statement = update(of).values({name: bindparam(f"new_{name}") for name in columns})
+    for name in keys:
+        statement = statement.where(of.c[name] == bindparam(f"key_{name}"))
+    return statement
+
+
+_UPDATE_TOKENS = _update_by_key(TOKENS, ("address",), TOKEN_STATE)
+_UPDATE_BALANCES = _update_by_key(BALANCES, ("account_id", "asset"), ("amount", "account_seq"))
+_UPDATE_CANDLES = _update_by_key(CANDLES, ("token", "bucket_ms"), CANDLE_STATE)
+
+
+def known_orders(connection: Connection, order_ids: Sequence[str]) -> set[str]:
+    """Which of these orders are final already."""
+    found: set[str] = set()
+    for part in chunks(order_ids):
+        found.update(connection.execute(select(ORDERS.c.order_id).where(ORDERS.c.order_id.in_(part))).scalars())
+    return found
+
+
+def lock_tokens(connection: Connection, addresses: Iterable[str]) -> dict[str, Row]:
+    """The tokens' rows, locked in address order."""
+    rows: dict[str, Row] = {}
+    for part in chunks(sorted(set(addresses))):
+        statement = select(TOKENS).where(TOKENS.c.address.in_(part)).order_by(TOKENS.c.address).with_for_update()
+        rows.update((row["address"], dict(row)) for row in connection.execute(statement).mappings())
+    return rows
+
+
+def lock_balances(connection: Connection, keys: Iterable[BalanceKey]) -> dict[BalanceKey, Row]:
+    """The balances' rows, locked in (account, asset) order."""
+    rows: dict[BalanceKey, Row] = {}
+    for part in chunks(sorted(set(keys))):
+        statement = (
+            select(BALANCES)
+            .where(tuple_(BALANCES.c.account_id, BALANCES.c.asset).in_(part))
+            .order_by(BALANCES.c.account_id, BALANCES.c.asset)
+            .with_for_update()
+        )
+        rows.update(((row["account_id"], row["asset"]), dict(row)) for row in connection.execute(statement).mappings())
+    return rows
+
+
+def lock_for(connection: Connection, orders: Sequence[Order], now_ms: int) -> Locked:
+    """Everything that these orders may touch. Candles need no lock: the token's row guards them."""
+    tokens = lock_tokens(connection, (order.token for order in orders))
+    traded = [order for order in orders if order.token in tokens]
+    keys = {(order.account_id, asset) for order in traded for asset in (SOL, order.token)}
+    return Locked(tokens, lock_balances(connection, keys), _open_candles(connection, tokens, now_ms))
+
+
+def _open_candles(connection: Connection, tokens: dict[str, Row], now_ms: int) -> dict[tuple[str, int], Row]:
+    keys = [
+        (address, max(now_ms, row["last_trade_at_ms"]) // CANDLE_MS * CANDLE_MS)
+        for address, row in tokens.items()
+        if row["last_trade_at_ms"] >= now_ms // CANDLE_MS * CANDLE_MS
+    ]
+    candles: dict[tuple[str, int], Row] = {}
+    for part in chunks(keys):
+        statement = select(CANDLES).where(tuple_(CANDLES.c.token, CANDLES.c.bucket_ms).in_(part))
+        candles.update(((row["token"], row["bucket_ms"]), dict(row)) for row in connection.execute(statement).mappings())
+    return candles
+
+
+def wallets_of(connection: Connection, account_ids: Iterable[str]) -> dict[str, str]:
+    """The trading wallet of each account. Wallets never change, so a caller may keep the answer."""
+    wallets: dict[str, str] = {}
+    for part in chunks(sorted(set(account_ids))):
+        statement = select(ACCOUNTS.c.account_id, ACCOUNTS.c.wallet).where(ACCOUNTS.c.account_id.in_(part))
+        wallets.update((row.account_id, row.wallet) for row in connection.execute(statement))
+    return wallets
+
+
+def write(connection: Connection, changes: Changes) -> None:
+    """Write a batch's rows, one statement per kind. A duplicate order raises IntegrityError."""
+    _insert(connection, ORDERS, changes.orders)
+    _insert(connection, TRADES, changes.trades)
+    _insert(connection, SETTLEMENTS, changes.settlements)
+    _insert(connection, TRANSFERS, changes.transfers)
+    _insert(connection, BALANCES, list(changes.new_balances.values()))
+    _insert(connection, CANDLES, list(changes.new_candles.values()))
+    _update(connection, _UPDATE_TOKENS, changes.tokens.values(), ("address",), TOKEN_STATE)
+    _update(
+        connection, _UPDATE_BALANCES, changes.balances.values(), ("account_id", "asset"), ("amount", "account_seq")
+    )
+    _update(connection, _UPDATE_CANDLES, changes.candles.values(), ("token", "bucket_ms"), CANDLE_STATE)
+
+
+def _insert(connection: Connection, into: Table, rows: list[Row]) -> None:
+    if rows:
+        connection.execute(insert(into), rows)
+
+
+def _update(
+    connection: Connection, statement: Any, rows: Iterable[Row], keys: Sequence[str], columns: Sequence[str]
+) -> None:
+    parameters = [
+        {f"key_{name}": row[name] for name in keys} | {f"new_{name}": row[name] for name in columns} for row in rows
+    ]
+    if parameters:
+        connection.execute(statement, parameters)
+
+
+def chunks(items: Sequence[Item]) -> Iterable[Sequence[Item]]:
+    """The items in parts that fit an IN list."""
+    return (items[start : start + IN_LIMIT] for start in range(0, len(items), IN_LIMIT))

@@ -1,0 +1,171 @@
+"""How one order is decided: a pure function from the order and what it can see to a fill or a recorded rejection.
+
+The same curve functions quote for the API; here their answer becomes the trade.
+"""
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+from enum import StrEnum
+from fractions import Fraction
+from functools import lru_cache
+from typing import Any, Final
+
+from engine.curve import (
+    BelowMinimum,
+    BuyQuote,
+    CurveComplete,
+    CurveRefusal,
+    FeeSchedule,
+    NothingBought,
+    NothingReceived,
+    PowerCurve,
+    SellQuote,
+    Terms,
+    quote_buy,
+    quote_sell,
+)
+from engine.trading.orders import Order, Reason, Side
+
+LOCKED_LAMPORTS: Final = 890_880
+"""The rent-exempt minimum of a system account: what must stay in a trading wallet, and a vault's endowment."""
+
+
+class Stage(StrEnum):
+    """Where a token stands in its life."""
+
+    LAUNCHING = "launching"
+    CURVE = "curve"
+    GRADUATED = "graduated"
+    FAILED = "failed"
+
+
+@dataclass(frozen=True, slots=True)
+class Fill:
+    """What a fill does. `lamports` is the trader's SOL leg: paid, fee included (buy), or received after it (sell)."""
+
+    tokens: int
+    lamports: int
+    curve_lamports: int
+    fee_lamports: int
+    creator_fee_lamports: int
+    rent_lamports: int
+    supply: int
+    reserve_lamports: int
+    price: int
+    graduates: bool
+
+
+@dataclass(frozen=True, slots=True)
+class Rejection:
+    """A recorded no. `detail` says in figures what the order ran into."""
+
+    reason: Reason
+    detail: str | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class Purse:
+    """What the trader can use: SOL above the locked minimum, tokens, and whether a token account exists."""
+
+    free_lamports: int
+    tokens: int
+    has_token_account: bool
+
+
+def terms_of(token: Mapping[str, Any]) -> Terms:
+    """The terms in a token's row."""
+    return _terms(
+        token["k"],
+        token["n"],
+        token["decimals"],
+        token["fee_bps"],
+        token["creator_share_percent"],
+        token["curve_supply"],
+        token["total_supply"],
+        token["minimum_buy_lamports"],
+    )
+
+
+@lru_cache(maxsize=4096)
+def _terms(
+    k: str, n: int, decimals: int, fee_bps: int, share: int, curve_supply: int, total_supply: int, minimum: int
+) -> Terms:
+    curve = PowerCurve(Fraction(k), n, decimals)
+    return Terms(curve, FeeSchedule(fee_bps, share), curve_supply, total_supply, minimum)
+
+
+def decide(
+    order: Order, token: Mapping[str, Any] | None, purse: Purse, now_ms: int, account_rent_lamports: int
+) -> Fill | Rejection:
+    """Fill the order against the token's row, or say why not. Changes nothing.
+
+    `account_rent_lamports` is what a new token account costs the trader on their first purchase of a token.
+    """
+    if token is None:
+        return Rejection(Reason.UNKNOWN_TOKEN)
+    if now_ms > order.deadline_ms:
+        return Rejection(Reason.DEADLINE, f"{now_ms - order.deadline_ms} ms late")
+    stage = token["stage"]
+    if stage == Stage.GRADUATED:
+        return Rejection(Reason.GRADUATED)
+    if stage != Stage.CURVE:
+        return Rejection(Reason.NOT_TRADABLE, stage)
+    try:
+        if order.side is Side.BUY:
+            rent = 0 if purse.has_token_account else account_rent_lamports
+            return _buy(order, token, purse.free_lamports, rent)
+        return _sell(order, token, purse.tokens)
+    except CurveRefusal as refusal:
+        return Rejection(_REASONS[type(refusal)], refusal.detail)
+
+
+_REASONS: Final[dict[type[CurveRefusal], Reason]] = {
+    BelowMinimum: Reason.BELOW_MINIMUM,
+    CurveComplete: Reason.GRADUATED,
+    NothingBought: Reason.NOTHING_BOUGHT,
+    NothingReceived: Reason.NOTHING_RECEIVED,
+}
+
+
+def _buy(order: Order, token: Mapping[str, Any], free_lamports: int, rent_lamports: int) -> Fill | Rejection:
+    if token["paused"]:
+        return Rejection(Reason.PAUSED)
+    quote: BuyQuote = quote_buy(terms_of(token), token["supply"], order.amount)
+    needed = quote.charged_lamports + rent_lamports
+    if needed > free_lamports:
+        return Rejection(Reason.FUNDS, f"needs {needed} lamports, {max(free_lamports, 0)} are free")
+    minimum = quote.minimum_scaled(order.bound)
+    if quote.tokens < minimum:
+        return Rejection(Reason.SLIPPAGE, f"{quote.tokens} base units, at least {minimum} were asked for")
+    return Fill(
+        tokens=quote.tokens,
+        lamports=quote.charged_lamports,
+        curve_lamports=quote.cost_lamports,
+        fee_lamports=quote.fees.total_lamports,
+        creator_fee_lamports=quote.fees.creator_lamports,
+        rent_lamports=rent_lamports,
+        supply=quote.supply_after,
+        reserve_lamports=token["reserve_lamports"] + quote.cost_lamports,
+        price=quote.price_after,
+        graduates=quote.graduates,
+    )
+
+
+def _sell(order: Order, token: Mapping[str, Any], tokens_held: int) -> Fill | Rejection:
+    if order.amount > tokens_held:
+        return Rejection(Reason.FUNDS, f"needs {order.amount} base units, {tokens_held} are held")
+    quote: SellQuote = quote_sell(terms_of(token), token["supply"], order.amount)
+    if quote.received_lamports < order.bound:
+        return Rejection(Reason.SLIPPAGE, f"{quote.received_lamports} lamports, at least {order.bound} were asked for")
+    return Fill(
+        tokens=quote.tokens,
+        lamports=quote.received_lamports,
+        curve_lamports=quote.proceeds_lamports,
+        fee_lamports=quote.fees.total_lamports,
+        creator_fee_lamports=quote.fees.creator_lamports,
+        rent_lamports=0,
+        supply=quote.supply_after,
+        reserve_lamports=token["reserve_lamports"] - quote.proceeds_lamports,
+        price=quote.price_after,
+        graduates=False,
+    )
