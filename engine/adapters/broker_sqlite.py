@@ -76,8 +76,7 @@ class SqliteBroker:
         while self._accepted:
             batch, self._accepted = self._accepted, []
             entries = [
-                journal.Entry(self._next_id + index, waiting.token, waiting.body)
-                for index, waiting in enumerate(batch)
+                journal.Entry(self._next_id + index, waiting.token, waiting.body) for index, waiting in enumerate(batch)
             ]
             self._next_id += len(batch)
             try:

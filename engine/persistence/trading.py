@@ -5,12 +5,13 @@ money (deposits, launches, withdrawals) locks in the same order.
 """
 
 from collections.abc import Iterable, Sequence
-from typing import Any, Final, TypeVar
+from typing import Final, TypeVar
 
-from sqlalchemy import Connection, Table, bindparam, insert, select, tuple_, update
+from sqlalchemy import Connection, Table, select, tuple_
 from sqlmodel import SQLModel
 
 from engine.identifiers import SOL
+from engine.persistence.bulk import insert_rows, update_rows
 from engine.persistence.tables import (
     AccountRow,
     BalanceRow,
@@ -54,19 +55,8 @@ TOKEN_STATE: Final = (
     "graduated_at_ms",
     "updated_at_ms",
 )
+BALANCE_STATE: Final = ("amount", "account_seq")
 CANDLE_STATE: Final = ("high_price", "low_price", "close_price", "volume_lamports", "trades")
-
-
-def _update_by_key(of: Table, keys: Sequence[str], columns: Sequence[str]) -> Any:
-    statement = update(of).values({name: bindparam(f"new_{name}") for name in columns})
-    for name in keys:
-        statement = statement.where(of.c[name] == bindparam(f"key_{name}"))
-    return statement
-
-
-_UPDATE_TOKENS = _update_by_key(TOKENS, ("address",), TOKEN_STATE)
-_UPDATE_BALANCES = _update_by_key(BALANCES, ("account_id", "asset"), ("amount", "account_seq"))
-_UPDATE_CANDLES = _update_by_key(CANDLES, ("token", "bucket_ms"), CANDLE_STATE)
 
 
 def known_orders(connection: Connection, order_ids: Sequence[str]) -> set[str]:
@@ -87,11 +77,15 @@ def lock_tokens(connection: Connection, addresses: Iterable[str]) -> dict[str, R
 
 
 def lock_balances(connection: Connection, keys: Iterable[BalanceKey]) -> dict[BalanceKey, Row]:
-    """The balances' rows, locked in (account, asset) order."""
+    """The balances' rows, locked in (account, asset) order.
+
+    The account list beside the pairs is for the planner: SQLite searches no index for row values alone.
+    """
     rows: dict[BalanceKey, Row] = {}
     for part in chunks(sorted(set(keys))):
         statement = (
             select(BALANCES)
+            .where(BALANCES.c.account_id.in_(sorted({account_id for account_id, _ in part})))
             .where(tuple_(BALANCES.c.account_id, BALANCES.c.asset).in_(part))
             .order_by(BALANCES.c.account_id, BALANCES.c.asset)
             .with_for_update()
@@ -116,8 +110,14 @@ def _open_candles(connection: Connection, tokens: dict[str, Row], now_ms: int) -
     ]
     candles: dict[tuple[str, int], Row] = {}
     for part in chunks(keys):
-        statement = select(CANDLES).where(tuple_(CANDLES.c.token, CANDLES.c.bucket_ms).in_(part))
-        candles.update(((row["token"], row["bucket_ms"]), dict(row)) for row in connection.execute(statement).mappings())
+        statement = (
+            select(CANDLES)
+            .where(CANDLES.c.token.in_([address for address, _ in part]))
+            .where(tuple_(CANDLES.c.token, CANDLES.c.bucket_ms).in_(part))
+        )
+        candles.update(
+            ((row["token"], row["bucket_ms"]), dict(row)) for row in connection.execute(statement).mappings()
+        )
     return candles
 
 
@@ -132,32 +132,15 @@ def wallets_of(connection: Connection, account_ids: Iterable[str]) -> dict[str, 
 
 def write(connection: Connection, changes: Changes) -> None:
     """Write a batch's rows, one statement per kind. A duplicate order raises IntegrityError."""
-    _insert(connection, ORDERS, changes.orders)
-    _insert(connection, TRADES, changes.trades)
-    _insert(connection, SETTLEMENTS, changes.settlements)
-    _insert(connection, TRANSFERS, changes.transfers)
-    _insert(connection, BALANCES, list(changes.new_balances.values()))
-    _insert(connection, CANDLES, list(changes.new_candles.values()))
-    _update(connection, _UPDATE_TOKENS, changes.tokens.values(), ("address",), TOKEN_STATE)
-    _update(
-        connection, _UPDATE_BALANCES, changes.balances.values(), ("account_id", "asset"), ("amount", "account_seq")
-    )
-    _update(connection, _UPDATE_CANDLES, changes.candles.values(), ("token", "bucket_ms"), CANDLE_STATE)
-
-
-def _insert(connection: Connection, into: Table, rows: list[Row]) -> None:
-    if rows:
-        connection.execute(insert(into), rows)
-
-
-def _update(
-    connection: Connection, statement: Any, rows: Iterable[Row], keys: Sequence[str], columns: Sequence[str]
-) -> None:
-    parameters = [
-        {f"key_{name}": row[name] for name in keys} | {f"new_{name}": row[name] for name in columns} for row in rows
-    ]
-    if parameters:
-        connection.execute(statement, parameters)
+    insert_rows(connection, ORDERS, changes.orders)
+    insert_rows(connection, TRADES, changes.trades)
+    insert_rows(connection, SETTLEMENTS, changes.settlements)
+    insert_rows(connection, TRANSFERS, changes.transfers)
+    insert_rows(connection, BALANCES, list(changes.new_balances.values()))
+    insert_rows(connection, CANDLES, list(changes.new_candles.values()))
+    update_rows(connection, TOKENS, ("address",), TOKEN_STATE, list(changes.tokens.values()))
+    update_rows(connection, BALANCES, ("account_id", "asset"), BALANCE_STATE, list(changes.balances.values()))
+    update_rows(connection, CANDLES, ("token", "bucket_ms"), CANDLE_STATE, list(changes.candles.values()))
 
 
 def chunks(items: Sequence[Item]) -> Iterable[Sequence[Item]]:

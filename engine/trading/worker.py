@@ -1,0 +1,145 @@
+"""The trade worker: takes whatever waits, executes it in one transaction, commits, acknowledges, then publishes.
+
+Nothing about money survives a transaction in memory. The order's key stops duplicates; everything else is thrown away
+on any database error and read again.
+"""
+
+import asyncio
+import logging
+import time
+from collections.abc import Sequence
+from dataclasses import dataclass
+
+from sqlalchemy import Connection
+from sqlalchemy.exc import IntegrityError, SQLAlchemyError
+
+from engine.persistence import trading as rows
+from engine.persistence.database import Database
+from engine.ports import Broker, Bus, BusMessage, Clock, Consumer, Delivery
+from engine.trading.batch import Batch
+from engine.trading.orders import Order, decoded
+
+log = logging.getLogger(__name__)
+
+RETRY_S = 0.5
+
+
+@dataclass(slots=True)
+class WorkerMetrics:
+    """Counters since the worker started."""
+
+    batches: int = 0
+    orders: int = 0
+    trades: int = 0
+    duplicates: int = 0
+    retries: int = 0
+
+
+class TradeWorker:
+    """Executes orders from the broker until told to stop. One per process."""
+
+    def __init__(
+        self,
+        database: Database,
+        broker: Broker,
+        bus: Bus,
+        clock: Clock,
+        account_rent_lamports: int,
+        batch_limit: int = 200,
+        commit_spacing_ms: int = 0,
+    ) -> None:
+        self._database = database
+        self._broker = broker
+        self._bus = bus
+        self._clock = clock
+        self._account_rent_lamports = account_rent_lamports
+        self._batch_limit = batch_limit
+        self._commit_spacing_s = commit_spacing_ms / 1000
+        self._wallets: dict[str, str] = {}
+        self.metrics = WorkerMetrics()
+
+    async def run(self, stop: asyncio.Event) -> None:
+        """Execute batches until `stop` is set; the batch under way is finished, acknowledged and published."""
+        consumer = await self._broker.consume()
+        try:
+            while (batch := await self._next(consumer, stop)) is not None:
+                started_s = time.monotonic()
+                messages = await self._execute_until_done(batch)
+                await consumer.ack(batch)
+                self._bus.publish(messages)
+                await asyncio.sleep(max(0.0, self._commit_spacing_s - (time.monotonic() - started_s)))
+        finally:
+            await consumer.close()
+
+    async def _next(self, consumer: Consumer, stop: asyncio.Event) -> list[Delivery] | None:
+        if stop.is_set():
+            return None
+        waiting = asyncio.ensure_future(consumer.next_batch(self._batch_limit))
+        stopping = asyncio.ensure_future(stop.wait())
+        await asyncio.wait((waiting, stopping), return_when=asyncio.FIRST_COMPLETED)
+        stopping.cancel()
+        if waiting.done():
+            return waiting.result()
+        waiting.cancel()
+        return None
+
+    async def _execute_until_done(self, batch: Sequence[Delivery]) -> list[BusMessage]:
+        """Commit the batch, however long the database is away; an order is never acknowledged before that."""
+        orders = [order for delivery in batch if (order := _order_of(delivery)) is not None]
+        may_be_known = any(delivery.redelivered for delivery in batch)
+        while True:
+            try:
+                return await self._database.write(
+                    lambda connection, check=may_be_known: self.execute(connection, orders, check)
+                )
+            except IntegrityError:
+                if may_be_known:
+                    raise
+                may_be_known = True
+            except SQLAlchemyError:
+                log.exception("alert=database_error a batch of %d orders waits for the database", len(batch))
+                self.metrics.retries += 1
+                may_be_known = True
+                await asyncio.sleep(RETRY_S)
+
+    def execute(self, connection: Connection, orders: Sequence[Order], may_be_known: bool) -> list[BusMessage]:
+        """Decide these orders inside the caller's transaction and return what to publish once it is committed.
+
+        Raises:
+            IntegrityError: one of them is final already; run again with `may_be_known`.
+        """
+        fresh = self._fresh(connection, orders, may_be_known)
+        now_ms = self._clock.now_ms()
+        locked = rows.lock_for(connection, fresh, now_ms)
+        self._learn_wallets(connection, fresh)
+        batch = Batch(locked, self._wallets, now_ms, self._account_rent_lamports)
+        for order in fresh:
+            batch.apply(order)
+        rows.write(connection, batch.changes)
+        self.metrics.batches += 1
+        self.metrics.orders += len(fresh)
+        self.metrics.trades += len(batch.changes.trades)
+        self.metrics.duplicates += len(orders) - len(fresh)
+        return batch.changes.messages
+
+    def _fresh(self, connection: Connection, orders: Sequence[Order], may_be_known: bool) -> list[Order]:
+        """The orders that are not final yet, each id once: the first body to be executed wins."""
+        known = rows.known_orders(connection, [order.order_id for order in orders]) if may_be_known else set()
+        fresh: dict[str, Order] = {}
+        for order in orders:
+            if order.order_id not in known:
+                fresh.setdefault(order.order_id, order)
+        return list(fresh.values())
+
+    def _learn_wallets(self, connection: Connection, orders: Sequence[Order]) -> None:
+        unknown = {order.account_id for order in orders} - self._wallets.keys()
+        if unknown:
+            self._wallets.update(rows.wallets_of(connection, unknown))
+
+
+def _order_of(delivery: Delivery) -> Order | None:
+    try:
+        return decoded(delivery.body)
+    except (ValueError, KeyError, TypeError):
+        log.exception("alert=unreadable_message queue=%s body=%r", delivery.token, delivery.body[:500])
+        return None
