@@ -18,6 +18,10 @@ Price = NewType("Price", int)
 LAMPORTS_PER_SOL: Final = 1_000_000_000
 PRICE_UNITS_PER_SOL: Final = 10**15
 BPS_PER_ONE: Final = 10_000
+PRICE_UNITS_PER_LAMPORT: Final = PRICE_UNITS_PER_SOL // LAMPORTS_PER_SOL
+LOCKED_LAMPORTS: Final = 890_880
+"""The rent-exempt minimum of a system account: what stays in every trading wallet, and each vault's endowment."""
+
 MAX_AMOUNT: Final = 2**63 - 1
 """The largest amount that may exist: what a BIGINT column holds."""
 

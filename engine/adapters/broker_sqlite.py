@@ -9,6 +9,7 @@ import logging
 from collections import deque
 from collections.abc import Sequence
 from dataclasses import dataclass
+from functools import partial
 
 from engine.errors import OutcomeUnknown, Unavailable
 from engine.identifiers import TokenAddress
@@ -53,7 +54,7 @@ class SqliteBroker:
 
     async def declare(self, token: TokenAddress) -> None:
         """Make the token's queue exist."""
-        await self._database.write(lambda connection: journal.declare(connection, token))
+        await self._database.write(partial(journal.declare, token))
         self._queues.add(token)
 
     async def publish(self, token: TokenAddress, body: bytes) -> None:
@@ -80,7 +81,7 @@ class SqliteBroker:
             ]
             self._next_id += len(batch)
             try:
-                await self._database.write(lambda connection, rows=entries: journal.append(connection, rows))
+                await self._database.write(partial(journal.append, entries))
             except Exception as error:
                 log.exception("the journal could not be written")
                 self._fail(batch, error)
@@ -132,7 +133,7 @@ class SqliteConsumer:
     async def ack(self, batch: Sequence[Delivery]) -> None:
         """Drop the batch's journal rows; ids of one batch are contiguous by construction."""
         first, last = batch[0].tag, batch[-1].tag
-        await self._database.write(lambda connection: journal.forget(connection, first, last))
+        await self._database.write(partial(journal.forget, first, last))
         self._unacknowledged = [delivery for delivery in self._unacknowledged if delivery.tag > last]
 
     async def close(self) -> None:

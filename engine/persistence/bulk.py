@@ -4,7 +4,7 @@ SQLAlchemy prepares each row's parameters in Python, which costs more than the d
 integers and short strings that need no conversion, so they go to the driver as they are.
 """
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from functools import lru_cache
 from operator import itemgetter
 from typing import Any
@@ -36,6 +36,7 @@ class _Sql:
     def __init__(self, compiled: Any) -> None:
         self.text = str(compiled)
         names = compiled.positiontup
+        self.parameters: Callable[[Mapping[str, Any]], Any]
         if names is not None:
             self.parameters = itemgetter(*(_column(name) for name in names))
         else:

@@ -20,13 +20,13 @@ class Entry:
     body: bytes
 
 
-def append(connection: Connection, entries: Sequence[Entry]) -> None:
+def append(entries: Sequence[Entry], connection: Connection) -> None:
     """Queue the messages."""
     rows = [{"journal_id": entry.journal_id, "token": entry.token, "body": entry.body} for entry in entries]
     connection.execute(insert(JOURNAL), rows)
 
 
-def forget(connection: Connection, first_id: int, last_id: int) -> None:
+def forget(first_id: int, last_id: int, connection: Connection) -> None:
     """Drop the messages of this range of ids, both included."""
     connection.execute(delete(JOURNAL).where(JOURNAL.c.journal_id.between(first_id, last_id)))
 
@@ -42,7 +42,7 @@ def queues(connection: Connection) -> set[str]:
     return set(connection.execute(select(QUEUES.c.token)).scalars())
 
 
-def declare(connection: Connection, token: str) -> None:
+def declare(token: str, connection: Connection) -> None:
     """Make the token's queue exist."""
     known = connection.execute(select(func.count()).where(QUEUES.c.token == token)).scalar_one()
     if not known:

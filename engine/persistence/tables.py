@@ -74,6 +74,8 @@ class TokenRow(SQLModel, table=True):
     image: str | None = maybe(64)
     uri: str = text(200)
     simulated: int = flag()
+    first_buy_lamports: int = bigint()
+    first_buy_min_tokens_out: int = bigint()
 
     k: str = text(60)
     n: int = Field(sa_type=SmallInteger)

@@ -11,6 +11,7 @@ from sqlalchemy import Connection, Table, select, tuple_
 from sqlmodel import SQLModel
 
 from engine.identifiers import SOL
+from engine.indicators.candles import MINUTE_MS, Candle, bucket_of
 from engine.persistence.bulk import insert_rows, update_rows
 from engine.persistence.tables import (
     AccountRow,
@@ -22,8 +23,9 @@ from engine.persistence.tables import (
     TradeRow,
     TransferRow,
 )
-from engine.trading.batch import CANDLE_MS, BalanceKey, Changes, Locked, Row
+from engine.trading.batch import BalanceKey, Changes, Locked, candle_row
 from engine.trading.orders import Order
+from engine.trading.rows import Row
 
 Item = TypeVar("Item")
 
@@ -99,25 +101,25 @@ def lock_for(connection: Connection, orders: Sequence[Order], now_ms: int) -> Lo
     tokens = lock_tokens(connection, (order.token for order in orders))
     traded = [order for order in orders if order.token in tokens]
     keys = {(order.account_id, asset) for order in traded for asset in (SOL, order.token)}
-    return Locked(tokens, lock_balances(connection, keys), _open_candles(connection, tokens, now_ms))
+    return Locked(tokens, lock_balances(connection, keys), _running_candles(connection, tokens, now_ms))
 
 
-def _open_candles(connection: Connection, tokens: dict[str, Row], now_ms: int) -> dict[tuple[str, int], Row]:
-    keys = [
-        (address, max(now_ms, row["last_trade_at_ms"]) // CANDLE_MS * CANDLE_MS)
+def _running_candles(connection: Connection, tokens: dict[str, Row], now_ms: int) -> dict[str, Candle]:
+    """The candles that a trade at `now_ms`, or at the token's last trade where the clock went back, would grow."""
+    keys = {
+        address: bucket_of(row["last_trade_at_ms"], MINUTE_MS)
         for address, row in tokens.items()
-        if row["last_trade_at_ms"] >= now_ms // CANDLE_MS * CANDLE_MS
-    ]
-    candles: dict[tuple[str, int], Row] = {}
-    for part in chunks(keys):
+        if row["last_trade_at_ms"] >= bucket_of(now_ms, MINUTE_MS)
+    }
+    candles: dict[str, Candle] = {}
+    for part in chunks(list(keys.items())):
         statement = (
             select(CANDLES)
             .where(CANDLES.c.token.in_([address for address, _ in part]))
             .where(tuple_(CANDLES.c.token, CANDLES.c.bucket_ms).in_(part))
         )
-        candles.update(
-            ((row["token"], row["bucket_ms"]), dict(row)) for row in connection.execute(statement).mappings()
-        )
+        for token, *fields in connection.execute(statement):
+            candles[token] = Candle(*fields)
     return candles
 
 
@@ -137,10 +139,11 @@ def write(connection: Connection, changes: Changes) -> None:
     insert_rows(connection, SETTLEMENTS, changes.settlements)
     insert_rows(connection, TRANSFERS, changes.transfers)
     insert_rows(connection, BALANCES, list(changes.new_balances.values()))
-    insert_rows(connection, CANDLES, list(changes.new_candles.values()))
+    insert_rows(connection, CANDLES, [candle_row(*item) for item in changes.new_candles.items()])
     update_rows(connection, TOKENS, ("address",), TOKEN_STATE, list(changes.tokens.values()))
     update_rows(connection, BALANCES, ("account_id", "asset"), BALANCE_STATE, list(changes.balances.values()))
-    update_rows(connection, CANDLES, ("token", "bucket_ms"), CANDLE_STATE, list(changes.candles.values()))
+    candles = [candle_row(*item) for item in changes.candles.items()]
+    update_rows(connection, CANDLES, ("token", "bucket_ms"), CANDLE_STATE, candles)
 
 
 def chunks(items: Sequence[Item]) -> Iterable[Sequence[Item]]:

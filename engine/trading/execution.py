@@ -26,9 +26,6 @@ from engine.curve import (
 )
 from engine.trading.orders import Order, Reason, Side
 
-LOCKED_LAMPORTS: Final = 890_880
-"""The rent-exempt minimum of a system account: what must stay in a trading wallet, and a vault's endowment."""
-
 
 class Stage(StrEnum):
     """Where a token stands in its life."""

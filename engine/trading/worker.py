@@ -9,6 +9,7 @@ import logging
 import time
 from collections.abc import Sequence
 from dataclasses import dataclass
+from functools import partial
 
 from sqlalchemy import Connection
 from sqlalchemy.exc import IntegrityError, SQLAlchemyError
@@ -89,9 +90,7 @@ class TradeWorker:
         may_be_known = any(delivery.redelivered for delivery in batch)
         while True:
             try:
-                return await self._database.write(
-                    lambda connection, check=may_be_known: self.execute(connection, orders, check)
-                )
+                return await self._database.write(partial(self.execute, orders, may_be_known))
             except IntegrityError:
                 if may_be_known:
                     raise
@@ -102,7 +101,7 @@ class TradeWorker:
                 may_be_known = True
                 await asyncio.sleep(RETRY_S)
 
-    def execute(self, connection: Connection, orders: Sequence[Order], may_be_known: bool) -> list[BusMessage]:
+    def execute(self, orders: Sequence[Order], may_be_known: bool, connection: Connection) -> list[BusMessage]:
         """Decide these orders inside the caller's transaction and return what to publish once it is committed.
 
         Raises:

@@ -134,6 +134,8 @@ def upgrade() -> None:
     sa.Column('image', sa.String(length=64), nullable=True),
     sa.Column('uri', sa.String(length=200), nullable=False),
     sa.Column('simulated', sa.SmallInteger(), nullable=False),
+    sa.Column('first_buy_lamports', sa.BigInteger(), nullable=False),
+    sa.Column('first_buy_min_tokens_out', sa.BigInteger(), nullable=False),
     sa.Column('k', sa.String(length=60), nullable=False),
     sa.Column('n', sa.SmallInteger(), nullable=False),
     sa.Column('decimals', sa.SmallInteger(), nullable=False),
