@@ -157,11 +157,20 @@ class SignatureStatus:
 
 @dataclass(frozen=True, slots=True)
 class ChainBalances:
-    """Confirmed balances of one read, and the slot they are true at; absent accounts hold 0."""
+    """Balances of one read, and the slot they are true at; absent accounts hold 0."""
 
     slot: int
     lamports: dict[str, int]
     tokens: dict[tuple[str, str], int]
+
+
+@dataclass(frozen=True, slots=True)
+class AddressHistory:
+    """An address's finalized transactions since a cursor: the new cursor, and those that succeeded, oldest first."""
+
+    address: str
+    newest: str | None
+    succeeded: tuple[str, ...]
 
 
 @dataclass(frozen=True, slots=True)
@@ -181,8 +190,8 @@ class Chain(Protocol):
         """The newest confirmed blockhash."""
         ...
 
-    async def send(self, transaction: bytes) -> None:
-        """Hand signed bytes to the cluster; says nothing about whether they land."""
+    async def send(self, transactions: Sequence[bytes]) -> list[str | None]:
+        """Hand signed bytes to the cluster; its refusal each, None when taken. Says nothing about landing."""
         ...
 
     async def statuses(self, signatures: Sequence[str], search_history: bool = False) -> list[SignatureStatus | None]:
@@ -190,27 +199,39 @@ class Chain(Protocol):
         ...
 
     def confirmations(self) -> AsyncIterator[str]:
-        """Signatures as they reach `confirmed`, for those given to `watch`; ends when the socket breaks."""
+        """Signatures as they reach `confirmed`, for those given to `watch`; ends when the socket breaks.
+
+        An empty string comes first, once the socket stands: what was watched before it must be watched again.
+        """
         ...
 
-    async def watch(self, signature: str) -> None:
-        """Ask to hear of this signature on the confirmations socket; harmless when there is none."""
+    async def watch(self, signatures: Sequence[str]) -> None:
+        """Ask to hear of these signatures on the confirmations socket; harmless when there is none."""
         ...
 
     async def finalized_block_height(self) -> int:
         """The block height at `finalized`: what proves that a blockhash has expired."""
         ...
 
-    async def balances(self, addresses: Sequence[str], token_holdings: Sequence[tuple[str, str]]) -> ChainBalances:
-        """Confirmed lamports of addresses and token amounts of (owner, mint) pairs, at the oldest slot of the read."""
+    async def balances(
+        self, addresses: Sequence[str], token_holdings: Sequence[tuple[str, str]], finalized: bool = False
+    ) -> ChainBalances:
+        """Lamports of addresses and token amounts of (owner, mint) pairs, at the oldest slot of the read.
+
+        At `confirmed`, unless the finalized ones are asked for.
+        """
         ...
 
     async def rent_lamports(self, size_bytes: int) -> int:
         """The balance that makes an account of that size rent-exempt."""
         ...
 
-    async def changes(self, address: str, until_signature: str | None) -> list[BalanceChange]:
-        """Finalized SOL changes of the address since that signature, oldest first."""
+    async def histories(self, addresses: Sequence[tuple[str, str | None]]) -> list[AddressHistory]:
+        """Finalized transactions of each (address, cursor) since its cursor, in the order asked."""
+        ...
+
+    async def changes(self, wanted: Sequence[tuple[str, str]]) -> list[BalanceChange]:
+        """What each (address, signature) did to that address's SOL, in the order asked; a change may be 0."""
         ...
 
     async def airdrop(self, address: str, lamports: int) -> str:

@@ -1,0 +1,254 @@
+"""A Solana cluster over JSON-RPC: solana-py's async client, and its WebSocket client for confirmations.
+
+Requests that come in numbers (sends, statuses, signature lists, transactions) travel as JSON-RPC batches through
+solana-py's own HTTP provider: one POST costs about a millisecond of CPU here, whatever it carries.
+Every request names its commitment. One instance belongs to one event loop.
+"""
+
+import struct
+from collections.abc import AsyncIterator, Sequence
+from typing import Any, Final
+
+from solana.exceptions import SolanaRpcException
+from solana.rpc.async_api import AsyncClient
+from solana.rpc.async_http_provider import AsyncHTTPProvider
+from solana.rpc.commitment import Commitment, Confirmed, Finalized
+from solana.rpc.core import RPCException
+from solana.rpc.models import DataSliceOpts
+from solders.commitment_config import CommitmentLevel
+from solders.errors import SerdeJSONError
+from solders.pubkey import Pubkey
+from solders.rpc.config import RpcSendTransactionConfig, RpcSignaturesForAddressConfig, RpcTransactionConfig
+from solders.rpc.requests import GetSignaturesForAddress, GetTransaction, SendRawTransaction, batch_to_json
+from solders.rpc.responses import (
+    GetSignaturesForAddressResp,
+    GetTransactionResp,
+    SendTransactionResp,
+    batch_from_json,
+)
+from solders.signature import Signature
+from solders.transaction_status import TransactionConfirmationStatus, UiTransactionEncoding
+
+from engine.adapters.chain_socket import ConfirmationSocket
+from engine.errors import Unavailable
+from engine.ports import AddressHistory, BalanceChange, Blockhash, ChainBalances, SignatureStatus
+from engine.settlement.programs import token_account
+
+TIMEOUT_S: Final = 10.0
+ACCOUNTS_PER_REQUEST: Final = 100
+STATUSES_PER_REQUEST: Final = 256
+SENDS_PER_REQUEST: Final = 25
+"""A node takes a body of 50 KiB; 25 full transactions in base64 are 41."""
+READS_PER_REQUEST: Final = 50
+HISTORY_PAGE: Final = 1_000
+AMOUNT: Final = DataSliceOpts(offset=64, length=8)
+"""Where a token account keeps its amount; the only bytes of any account that are asked for."""
+
+
+class _Batch:
+    """Requests that travel in one POST; what solana-py's provider needs is `to_json`."""
+
+    def __init__(self, requests: Sequence[Any]) -> None:
+        self._requests = requests
+
+    def to_json(self) -> str:
+        return batch_to_json(self._requests)
+
+
+class RpcChain:
+    """`Chain` over an RPC node and its WebSocket."""
+
+    def __init__(self, rpc_url: str, ws_url: str) -> None:
+        self._client = AsyncClient(rpc_url, commitment=Confirmed, timeout=TIMEOUT_S)
+        self._batches = AsyncHTTPProvider(rpc_url, timeout=TIMEOUT_S)
+        self._socket = ConfirmationSocket(ws_url)
+        self._rents: dict[int, int] = {}
+
+    async def latest_blockhash(self) -> Blockhash:
+        """The newest confirmed blockhash."""
+        found = (await _answer(self._client.get_latest_blockhash(Confirmed))).value
+        return Blockhash(str(found.blockhash), found.last_valid_block_height)
+
+    async def send(self, transactions: Sequence[bytes]) -> list[str | None]:
+        """Hand signed bytes to the cluster; per transaction the node's refusal, None when it was taken."""
+        config = RpcSendTransactionConfig(
+            skip_preflight=True, preflight_commitment=CommitmentLevel.Confirmed, max_retries=0
+        )
+        requests = [SendRawTransaction(raw, config, number) for number, raw in enumerate(transactions)]
+        answers = await self._batched(requests, SendTransactionResp, SENDS_PER_REQUEST)
+        return [None if isinstance(answer, SendTransactionResp) else str(answer) for answer in answers]
+
+    async def statuses(self, signatures: Sequence[str], search_history: bool = False) -> list[SignatureStatus | None]:
+        """Where each stands, in the same order."""
+        found: list[SignatureStatus | None] = []
+        for part in _parts(signatures, STATUSES_PER_REQUEST):
+            wanted = [Signature.from_string(signature) for signature in part]
+            answer = await _answer(self._client.get_signature_statuses(wanted, search_history))
+            found.extend(None if status is None else _status(status) for status in answer.value)
+        return found
+
+    def confirmations(self) -> AsyncIterator[str]:
+        """Signatures as they reach `confirmed`; ends when the socket breaks."""
+        return self._socket.confirmations()
+
+    async def watch(self, signatures: Sequence[str]) -> None:
+        """Ask to hear of these signatures; harmless when there is no socket."""
+        await self._socket.watch(signatures)
+
+    async def finalized_block_height(self) -> int:
+        """The block height at `finalized`."""
+        return int((await _answer(self._client.get_block_height(Finalized))).value)
+
+    async def balances(
+        self, addresses: Sequence[str], token_holdings: Sequence[tuple[str, str]], finalized: bool = False
+    ) -> ChainBalances:
+        """Lamports of addresses and token amounts of (owner, mint) pairs, at the oldest slot of the read."""
+        keys = [Pubkey.from_string(address) for address in addresses]
+        keys += [token_account(owner, mint) for owner, mint in token_holdings]
+        slot, accounts = await self._accounts(keys, Finalized if finalized else Confirmed)
+        lamports = {
+            address: 0 if account is None else int(account.lamports)
+            for address, account in zip(addresses, accounts, strict=False)
+        }
+        tokens = {
+            holding: 0 if account is None else _amount(account.data)
+            for holding, account in zip(token_holdings, accounts[len(addresses) :], strict=True)
+        }
+        return ChainBalances(slot, lamports, tokens)
+
+    async def _accounts(self, keys: list[Pubkey], commitment: Commitment) -> tuple[int, list[Any]]:
+        if not keys:
+            return await self.slot(), []
+        slots, accounts = [], list[Any]()
+        for part in _parts(keys, ACCOUNTS_PER_REQUEST):
+            answer = await _answer(self._client.get_multiple_accounts(list(part), commitment, "base64", AMOUNT))
+            slots.append(answer.context.slot)
+            accounts.extend(answer.value)
+        return min(slots), accounts
+
+    async def rent_lamports(self, size_bytes: int) -> int:
+        """The balance that makes an account of that size rent-exempt; asked once per size."""
+        rent = self._rents.get(size_bytes)
+        if rent is None:
+            answer = await _answer(self._client.get_minimum_balance_for_rent_exemption(size_bytes, Confirmed))
+            rent = self._rents[size_bytes] = int(answer.value)
+        return rent
+
+    async def histories(self, addresses: Sequence[tuple[str, str | None]]) -> list[AddressHistory]:
+        """Finalized transactions of each address since a signature of its, in the order asked."""
+        requests = [_history_request(address, until, None, number) for number, (address, until) in enumerate(addresses)]
+        answers = await self._batched(requests, GetSignaturesForAddressResp, READS_PER_REQUEST)
+        histories = []
+        for (address, until), answer in zip(addresses, answers, strict=True):
+            entries = _value(answer, GetSignaturesForAddressResp)
+            page = entries
+            while len(page) == HISTORY_PAGE:
+                request = _history_request(address, until, page[-1].signature, 0)
+                (more,) = await self._batched([request], GetSignaturesForAddressResp, 1)
+                page = _value(more, GetSignaturesForAddressResp)
+                entries = [*entries, *page]
+            succeeded = tuple(str(entry.signature) for entry in reversed(entries) if entry.err is None)
+            histories.append(AddressHistory(address, str(entries[0].signature) if entries else until, succeeded))
+        return histories
+
+    async def changes(self, wanted: Sequence[tuple[str, str]]) -> list[BalanceChange]:
+        """What each (address, signature) did to that address's SOL, in the same order; a change may be 0."""
+        signatures = list(dict.fromkeys(signature for _, signature in wanted))
+        config = RpcTransactionConfig(UiTransactionEncoding.Json, CommitmentLevel.Finalized, 0)
+        requests = [
+            GetTransaction(Signature.from_string(signature), config, number)
+            for number, signature in enumerate(signatures)
+        ]
+        answers = await self._batched(requests, GetTransactionResp, READS_PER_REQUEST)
+        found = {
+            signature: _value(answer, GetTransactionResp) for signature, answer in zip(signatures, answers, strict=True)
+        }
+        return [_change(address, signature, found[signature]) for address, signature in wanted]
+
+    async def airdrop(self, address: str, lamports: int) -> str:
+        """Ask a local chain's faucet; returns the signature."""
+        answer = await _answer(self._client.request_airdrop(Pubkey.from_string(address), lamports, Confirmed))
+        return str(answer.value)
+
+    async def slot(self) -> int:
+        """The newest confirmed slot."""
+        return int((await _answer(self._client.get_slot(Confirmed))).value)
+
+    async def close(self) -> None:
+        """Let go of connections."""
+        await self._socket.close()
+        await self._client.close()
+        await self._batches.close()
+
+    async def _batched(self, requests: Sequence[Any], parser: type[Any], size: int) -> list[Any]:
+        """The answers in the order of the requests, errors included as values."""
+        answers: list[Any] = []
+        for part in _parts(requests, size):
+            raw = await _answer(self._batches.make_request_unparsed(_Batch(part)))
+            parsed = _parsed(raw, [parser] * len(part))
+            answers.extend(parsed)
+        return answers
+
+
+async def _answer(request: Any) -> Any:
+    try:
+        return await request
+    except (SolanaRpcException, RPCException, SerdeJSONError) as error:
+        raise Unavailable(f"the Solana node did not answer: {error}") from error
+
+
+def _parsed(raw: str, parsers: list[Any]) -> list[Any]:
+    try:
+        answers = batch_from_json(raw, parsers)
+    except (SerdeJSONError, ValueError) as error:
+        raise Unavailable(f"the Solana node answered a batch with {raw[:200]!r}") from error
+    if len(answers) != len(parsers):
+        raise Unavailable(f"the Solana node answered {len(answers)} of {len(parsers)} requests of a batch")
+    return answers
+
+
+def _value(answer: Any, expected: type[Any]) -> Any:
+    if not isinstance(answer, expected):
+        raise Unavailable(f"the Solana node refused: {answer}")
+    return answer.value
+
+
+def _parts(items: Sequence[Any], size: int) -> list[Sequence[Any]]:
+    return [items[start : start + size] for start in range(0, len(items), size)]
+
+
+def _status(status: Any) -> SignatureStatus:
+    finalized = status.confirmation_status == TransactionConfirmationStatus.Finalized
+    return SignatureStatus(
+        slot=status.slot,
+        confirmed=finalized or status.confirmation_status == TransactionConfirmationStatus.Confirmed,
+        finalized=finalized,
+        error=None if status.err is None else str(status.err),
+    )
+
+
+def _amount(data: bytes) -> int:
+    return int(struct.unpack("<Q", data)[0]) if len(data) == AMOUNT.length else 0
+
+
+def _history_request(address: str, until: str | None, before: Signature | None, number: int) -> GetSignaturesForAddress:
+    config = RpcSignaturesForAddressConfig(
+        before=before,
+        until=None if until is None else Signature.from_string(until),
+        limit=HISTORY_PAGE,
+        commitment=CommitmentLevel.Finalized,
+    )
+    return GetSignaturesForAddress(Pubkey.from_string(address), config, number)
+
+
+def _change(address: str, signature: str, transaction: Any) -> BalanceChange:
+    if transaction is None:
+        raise Unavailable(f"the Solana node listed {signature} as finalized and does not have it yet")
+    encoded = transaction.transaction
+    keys = [str(key) for key in encoded.transaction.message.account_keys]
+    loaded = encoded.meta.loaded_addresses
+    if loaded is not None:
+        keys += [str(key) for key in (*loaded.writable, *loaded.readonly)]
+    place = keys.index(address)
+    lamports = encoded.meta.post_balances[place] - encoded.meta.pre_balances[place]
+    return BalanceChange(signature, address, lamports, transaction.slot)

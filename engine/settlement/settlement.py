@@ -1,0 +1,78 @@
+"""What must be paid on the chain for one movement of the ledger: the value every other module here works on."""
+
+from collections.abc import Iterator
+from dataclasses import dataclass
+from enum import StrEnum
+
+from engine.identifiers import SOL
+from engine.trading.orders import Side
+
+
+class Kind(StrEnum):
+    """Why something moves on the chain."""
+
+    TRADE = "trade"
+    LAUNCH = "launch"
+
+
+class State(StrEnum):
+    """Where a settlement stands. `signed` may be on the chain already; `failed` waits for an operator."""
+
+    PENDING = "pending"
+    SIGNED = "signed"
+    CONFIRMED = "confirmed"
+    FAILED = "failed"
+
+
+@dataclass(frozen=True, slots=True)
+class Settlement:
+    """One row of `settlements` with the token's texts. Amounts are lamports and base units.
+
+    Trade: a buy moves `lamports` from wallet to vault and `tokens` back, a sell the other way; `rent_lamports` of the
+    wallet's new token account come on top of a buy. Launch: the wallet pays `lamports`, `rent_lamports` of which are
+    the mint's, and `tokens` are minted to the vault.
+    """
+
+    settlement_id: str
+    kind: Kind
+    side: Side | None
+    token: str
+    seq: int
+    account_id: str
+    account_seq: int
+    wallet: str
+    vault: str
+    lamports: int
+    tokens: int
+    rent_lamports: int
+    decimals: int
+    name: str
+    symbol: str
+    uri: str
+    state: State
+    attempt: int
+    errors: int
+    signature: str | None
+    signed_bytes: bytes | None
+    last_valid_block_height: int
+    created_at_ms: int
+
+    @property
+    def memo(self) -> str:
+        """The text on the chain that ties the transaction to this row."""
+        return f"bh1:{self.settlement_id}"
+
+    def outflows(self) -> Iterator[tuple[str, str, int]]:
+        """What leaves whom: (payer's address, asset, amount)."""
+        if self.kind is Kind.LAUNCH:
+            yield self.wallet, SOL, self.lamports
+        elif self.side is Side.BUY:
+            yield self.wallet, SOL, self.lamports + self.rent_lamports
+            yield self.vault, self.token, self.tokens
+        else:
+            yield self.vault, SOL, self.lamports
+            yield self.wallet, self.token, self.tokens
+
+    def order_at(self, payer: str) -> int:
+        """This settlement's place among the payer's own: by `account_seq` for its wallet, by `seq` for its vault."""
+        return self.account_seq if payer == self.wallet else self.seq

@@ -1,0 +1,170 @@
+"""What is built: a settlement becomes one Solana message. Pure; `signing.py` checks it again without this module.
+
+Every transaction is paid for by the platform's fee payer and carries the memo `bh1:{settlement id}`. Its data is
+packed here because solana-py's parameter models cost more than signing does; the layouts are those of the programs'
+published interfaces (System, Token-2022 with its metadata extensions, Associated Token Account, Compute Budget).
+"""
+
+import hashlib
+import struct
+from dataclasses import dataclass
+
+from solders.hash import Hash
+from solders.instruction import AccountMeta, Instruction
+from solders.message import MessageV0
+from solders.pubkey import Pubkey
+
+from engine.settlement.programs import (
+    ASSOCIATED_TOKEN,
+    COMPUTE_BUDGET,
+    LAMPORTS_PER_SIGNATURE,
+    LOCKED_LAMPORTS,
+    MEMO,
+    MINT_BASE_SIZE,
+    SYSTEM,
+    TOKEN_2022,
+    token_account,
+)
+from engine.settlement.settlement import Kind, Settlement
+from engine.trading.orders import Side
+
+MINT_TOKENS_AUTHORITY = 0
+
+
+@dataclass(frozen=True, slots=True)
+class ComputeBudget:
+    """What a transaction may use, and what each unit of it is worth to the platform in micro-lamports."""
+
+    unit_limit: int
+    unit_price_microlamports: int
+
+    @property
+    def priority_fee_lamports(self) -> int:
+        """The fee on top of the signatures', rounded up as the runtime does."""
+        return -(-self.unit_limit * self.unit_price_microlamports // 1_000_000)
+
+
+def signers(settlement: Settlement, fee_payer: str) -> tuple[str, ...]:
+    """The addresses that must sign, the fee payer first."""
+    other = settlement.token if settlement.kind is Kind.LAUNCH else settlement.vault
+    return fee_payer, settlement.wallet, other
+
+
+def fee_lamports(signature_count: int, budget: ComputeBudget) -> int:
+    """What the network charges the fee payer."""
+    return LAMPORTS_PER_SIGNATURE * signature_count + budget.priority_fee_lamports
+
+
+def build(settlement: Settlement, fee_payer: str, blockhash: str, budget: ComputeBudget) -> MessageV0:
+    """The unsigned message of a settlement."""
+    legs = _launch(settlement, fee_payer) if settlement.kind is Kind.LAUNCH else _trade(settlement)
+    memo = Instruction(MEMO, settlement.memo.encode(), [])
+    return MessageV0.try_compile(
+        Pubkey.from_string(fee_payer), [*_budget(budget), *legs, memo], [], Hash.from_string(blockhash)
+    )
+
+
+def _budget(budget: ComputeBudget) -> list[Instruction]:
+    limit = Instruction(COMPUTE_BUDGET, struct.pack("<BI", 2, budget.unit_limit), [])
+    if budget.unit_price_microlamports == 0:
+        return [limit]
+    return [limit, Instruction(COMPUTE_BUDGET, struct.pack("<BQ", 3, budget.unit_price_microlamports), [])]
+
+
+def _trade(settlement: Settlement) -> list[Instruction]:
+    """The token account is always made if missing: two buys may land in either order, and rent is paid once."""
+    wallet, vault = settlement.wallet, settlement.vault
+    if settlement.side is Side.BUY:
+        return [
+            _make_token_account(payer=wallet, owner=wallet, mint=settlement.token),
+            _pay(wallet, vault, settlement.lamports),
+            _transfer_tokens(settlement, source=vault, destination=wallet),
+        ]
+    return [
+        _pay(vault, wallet, settlement.lamports),
+        _transfer_tokens(settlement, source=wallet, destination=vault),
+    ]
+
+
+def _launch(settlement: Settlement, fee_payer: str) -> list[Instruction]:
+    """Mint with its own metadata, whole supply to the vault, every authority given up in the same transaction."""
+    mint, authority = Pubkey.from_string(settlement.token), Pubkey.from_string(fee_payer)
+    written = AccountMeta(mint, is_signer=False, is_writable=True)
+    signed = AccountMeta(authority, is_signer=True, is_writable=False)
+    vault_account = token_account(settlement.vault, settlement.token)
+    texts = b"".join(_text(text) for text in (settlement.name, settlement.symbol, settlement.uri))
+    return [
+        _create_mint_account(settlement.wallet, mint, settlement.rent_lamports),
+        Instruction(TOKEN_2022, bytes([39, 0]) + bytes(32) + bytes(mint), [written]),  # metadata pointer, no authority
+        Instruction(TOKEN_2022, bytes([20, settlement.decimals]) + bytes(authority) + b"\0", [written]),  # no freezing
+        Instruction(
+            TOKEN_2022,
+            discriminator("initialize_account") + texts,
+            [written, AccountMeta(authority, False, False), AccountMeta(mint, False, False), signed],
+        ),
+        _pay(settlement.wallet, settlement.vault, LOCKED_LAMPORTS),
+        _make_token_account(payer=settlement.wallet, owner=settlement.vault, mint=settlement.token),
+        Instruction(
+            TOKEN_2022,
+            struct.pack("<BQB", 14, settlement.tokens, settlement.decimals),
+            [written, AccountMeta(vault_account, False, True), signed],
+        ),
+        Instruction(TOKEN_2022, discriminator("update_the_authority") + bytes(32), [written, signed]),
+        Instruction(TOKEN_2022, bytes([6, MINT_TOKENS_AUTHORITY, 0]), [written, signed]),
+    ]
+
+
+def discriminator(name: str) -> bytes:
+    """How the token metadata interface names an instruction: the first eight bytes of a SHA-256."""
+    return hashlib.sha256(f"spl_token_metadata_interface:{name}".encode()).digest()[:8]
+
+
+def _text(value: str) -> bytes:
+    raw = value.encode()
+    return struct.pack("<I", len(raw)) + raw
+
+
+def _pay(source: str, destination: str, lamports: int) -> Instruction:
+    return Instruction(
+        SYSTEM,
+        struct.pack("<IQ", 2, lamports),
+        [
+            AccountMeta(Pubkey.from_string(source), True, True),
+            AccountMeta(Pubkey.from_string(destination), False, True),
+        ],
+    )
+
+
+def _create_mint_account(payer: str, mint: Pubkey, lamports: int) -> Instruction:
+    data = struct.pack("<IQQ", 0, lamports, MINT_BASE_SIZE) + bytes(TOKEN_2022)
+    return Instruction(
+        SYSTEM, data, [AccountMeta(Pubkey.from_string(payer), True, True), AccountMeta(mint, True, True)]
+    )
+
+
+def _make_token_account(payer: str, owner: str, mint: str) -> Instruction:
+    return Instruction(
+        ASSOCIATED_TOKEN,
+        b"\x01",
+        [
+            AccountMeta(Pubkey.from_string(payer), True, True),
+            AccountMeta(token_account(owner, mint), False, True),
+            AccountMeta(Pubkey.from_string(owner), False, False),
+            AccountMeta(Pubkey.from_string(mint), False, False),
+            AccountMeta(SYSTEM, False, False),
+            AccountMeta(TOKEN_2022, False, False),
+        ],
+    )
+
+
+def _transfer_tokens(settlement: Settlement, source: str, destination: str) -> Instruction:
+    return Instruction(
+        TOKEN_2022,
+        struct.pack("<BQB", 12, settlement.tokens, settlement.decimals),
+        [
+            AccountMeta(token_account(source, settlement.token), False, True),
+            AccountMeta(Pubkey.from_string(settlement.token), False, False),
+            AccountMeta(token_account(destination, settlement.token), False, True),
+            AccountMeta(Pubkey.from_string(source), True, False),
+        ],
+    )
