@@ -5,6 +5,7 @@ from typing import Any, Literal
 import reflex as rx
 from reflex.components.component import Component
 from reflex_components_core.el.elements.inline import A
+from reflex_components_core.react_router.dom import ReactRouterLink
 
 Tone = Literal["neutral", "accent", "buy", "sell", "danger", "outline", "ghost"]
 Size = Literal["normal", "dense", "main"]
@@ -32,12 +33,17 @@ def button(
     return rx.el.button(*children, class_name=class_name.strip(), **props)
 
 
+def page_link(*children: Content, href: str | rx.Var[str], **props: Any) -> Component:
+    """A link to another page of the frontend, without a reload and without any looks of its own."""
+    return ReactRouterLink.create(*children, to=href, **props)
+
+
 def link_button(
-    *children: Content, href: str, tone: Tone = "neutral", size: Size = "normal", **props: Any
+    *children: Content, href: str | rx.Var[str], tone: Tone = "neutral", size: Size = "normal", **props: Any
 ) -> Component:
-    """A link with a button's looks: it goes somewhere and changes nothing."""
+    """A link to a page with a button's looks: it goes somewhere and changes nothing."""
     class_name = f"{classes('bh-button', tone, size)} {_extra(props)}".strip()
-    return rx.link(*children, href=href, class_name=class_name, underline="none", **props)
+    return page_link(*children, href=href, class_name=class_name, **props)
 
 
 def plain_link(*children: Content, href: str, **props: Any) -> Component:

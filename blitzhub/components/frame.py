@@ -6,7 +6,7 @@ import reflex as rx
 from reflex.components.component import Component
 
 from blitzhub import routes
-from blitzhub.components.basics import icon, link_button, plain_link
+from blitzhub.components.basics import icon, link_button, page_link, plain_link
 from blitzhub.styles.generate import BOLT_PATH
 
 Layout = Literal["scroll", "fixed"]
@@ -17,7 +17,7 @@ def brand() -> Component:
     bolt = rx.el.svg(
         rx.el.path(d=BOLT_PATH), view_box="0 0 16 16", custom_attrs={"aria-hidden": "true", "focusable": "false"}
     )
-    return rx.link(bolt, "BlitzHub", href=routes.BOARD, class_name="bh-brand", underline="none")
+    return page_link(bolt, "BlitzHub", href=routes.BOARD, class_name="bh-brand")
 
 
 def page(
@@ -44,7 +44,7 @@ def page(
     """
     main_class = "bh-page bh-page--fixed" if layout == "fixed" else "bh-page"
     return rx.el.div(
-        plain_link("Skip to content", href="#content", class_name="bh-skip"),
+        plain_link("Skip to content", href="#content", class_name="bh-skip", on_click=rx.set_focus("content")),
         _header(active, search, badge, wallet),
         rx.el.main(*children, id="content", class_name="bh-main", tab_index=-1),
         _status_bar(status),
@@ -69,7 +69,7 @@ def _header(active: str, search: Component | None, badge: Component | None, wall
 def _nav_link(item: routes.NavItem, active: str, *, with_icon: bool = False) -> Component:
     current = {"aria-current": "page"} if item.route == active else {}
     parts = [icon(item.icon, 20)] if with_icon else []
-    return rx.link(*parts, item.label, href=item.route, underline="none", custom_attrs=current)
+    return page_link(*parts, item.label, href=item.route, custom_attrs=current)
 
 
 def _phone_nav(active: str) -> Component:
