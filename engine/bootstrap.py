@@ -1,21 +1,66 @@
 """The composition root: settings become services. The only module that names an adapter."""
 
-from dataclasses import dataclass
+from collections.abc import AsyncIterator
+from contextlib import AsyncExitStack, asynccontextmanager
+from pathlib import Path
 
+from engine.adapters.broker_sqlite import SqliteBroker
+from engine.adapters.bus_memory import MemoryBus, MemoryCache
+from engine.adapters.chain_rpc import RpcChain
+from engine.adapters.keys_seed import SeedKeyStore
+from engine.clock import SystemClock
 from engine.persistence.database import Database
-from engine.ports import Broker, Bus, Cache, Chain, Clock, KeyStore
-from engine.settings import Settings
+from engine.ports import Broker, Bus, KeyStore
+from engine.services import Services
+from engine.settings import InvalidSettings, Settings
 
 
-@dataclass(frozen=True, slots=True)
-class Services:
-    """Everything a use case may need, each behind its port."""
+@asynccontextmanager
+async def open_services(settings: Settings) -> AsyncIterator[Services]:
+    """Open everything the settings name, the database migrated; closed again in reverse order.
 
-    settings: Settings
-    clock: Clock
-    database: Database
-    broker: Broker
-    bus: Bus
-    cache: Cache
-    chain: Chain
-    keys: KeyStore
+    Raises:
+        InvalidSettings: a URL names a part that does not exist.
+    """
+    async with AsyncExitStack() as stack:
+        clock = SystemClock()
+        database = Database(settings.database_url)
+        stack.callback(database.close)
+        database.migrate()
+        chain = RpcChain(settings.solana_rpc_url, settings.solana_ws_url)
+        stack.push_async_callback(chain.close)
+        broker = await _broker(settings, database)
+        stack.push_async_callback(broker.close)
+        bus = _bus(settings)
+        stack.push_async_callback(bus.close)
+        yield Services(
+            settings=settings,
+            clock=clock,
+            database=database,
+            broker=broker,
+            bus=bus,
+            cache=MemoryCache(clock),
+            chain=chain,
+            keys=_keys(settings),
+        )
+
+
+async def _broker(settings: Settings, database: Database) -> Broker:
+    if settings.broker_url != "sqlite":
+        raise InvalidSettings(f"BLITZ_BROKER_URL was {settings.broker_url!r}; this version knows 'sqlite'")
+    broker = SqliteBroker(database)
+    await broker.open()
+    return broker
+
+
+def _bus(settings: Settings) -> Bus:
+    if not settings.redis_url.startswith("memory:"):
+        raise InvalidSettings(f"BLITZ_REDIS_URL was {settings.redis_url!r}; this version knows 'memory://'")
+    return MemoryBus()
+
+
+def _keys(settings: Settings) -> KeyStore:
+    kind, _, path = settings.keys_url.partition(":")
+    if kind != "seed":
+        raise InvalidSettings(f"BLITZ_KEYS_URL was {settings.keys_url!r}; this version knows 'seed:PATH'")
+    return SeedKeyStore(Path(path), settings.env)

@@ -32,9 +32,7 @@ def free_port_pair() -> int:
 class Localnet:
     """`python -m workers localnet` on one data directory; the ports stay the same over restarts."""
 
-    def __init__(
-        self, data: Path, *, confirm_ms: int = 350, finalize_ms: int = 2_000, slot_ms: int = 100
-    ) -> None:
+    def __init__(self, data: Path, *, confirm_ms: int = 350, finalize_ms: int = 2_000, slot_ms: int = 100) -> None:
         self.data = data
         self.port = free_port_pair()
         self.confirm_ms, self.finalize_ms, self.slot_ms = confirm_ms, finalize_ms, slot_ms

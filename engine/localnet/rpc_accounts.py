@@ -36,9 +36,7 @@ def point_for(chain: Chain, config: Config) -> ChainPoint:
     point = chain.timeline.point(config.commitment())
     least = config.number("minContextSlot")
     if least is not None and point.slot < least:
-        raise RpcError(
-            MIN_CONTEXT_SLOT, "Minimum context slot has not been reached", {"contextSlot": point.slot}
-        )
+        raise RpcError(MIN_CONTEXT_SLOT, "Minimum context slot has not been reached", {"contextSlot": point.slot})
     return point
 
 
@@ -145,6 +143,4 @@ class AccountMethods:
     def _told(self, account: Account | None, config: Config) -> Any:
         if account is None:
             return None
-        return encode_account(
-            account, config.encoding("base64"), config.data_slice(), self._chain.decimals_of
-        )
+        return encode_account(account, config.encoding("base64"), config.data_slice(), self._chain.decimals_of)

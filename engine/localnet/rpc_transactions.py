@@ -39,9 +39,7 @@ class TransactionMethods:
     each landing.
     """
 
-    def __init__(
-        self, chain: Chain, now_ms: Callable[[], float], on_landed: Callable[[Signature], None]
-    ) -> None:
+    def __init__(self, chain: Chain, now_ms: Callable[[], float], on_landed: Callable[[Signature], None]) -> None:
         self._chain = chain
         self._now_ms = now_ms
         self._on_landed = on_landed
@@ -108,11 +106,7 @@ class TransactionMethods:
             key = read_pubkey(address)
             account = simulation.post_accounts.get(key) or self._chain.account(key, slot)
             shown = account is not None and account.lamports > 0
-            told.append(
-                encode_account(account, encoding, None, self._chain.decimals_of)
-                if account and shown
-                else None
-            )
+            told.append(encode_account(account, encoding, None, self._chain.decimals_of) if account and shown else None)
         return told
 
     def request_airdrop(self, params: Params) -> str:

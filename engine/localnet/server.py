@@ -184,7 +184,5 @@ class Server:
         for request in asked if isinstance(asked, list) else [asked]:
             follow_ups: list[Callable[[], None]] = []
             socket.tell(_call(self._subscriptions.methods(socket, follow_ups), request))
-            for (
-                follow_up
-            ) in follow_ups:  # after the answer: a client knows no subscription before it has its id
+            for follow_up in follow_ups:  # after the answer: a client knows no subscription before it has its id
                 follow_up()

@@ -46,9 +46,7 @@ class Subscriptions:
         """The methods of one connection; what must follow the answer is appended to `after_answer`."""
 
         def signature_subscribe(params: Params) -> int:
-            waiting = _Waiting(
-                next(self._ids), subscriber, params.signature(0), params.config(1).commitment()
-            )
+            waiting = _Waiting(next(self._ids), subscriber, params.signature(0), params.config(1).commitment())
             self._signatures[waiting.subscription] = waiting
             self._by_signature.setdefault(waiting.signature, set()).add(waiting.subscription)
             after_answer.append(lambda: self.reached(waiting.signature))

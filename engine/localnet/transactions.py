@@ -151,9 +151,7 @@ def resolve_keys(message: VersionedMessage, read: Callable[[Pubkey], Account | N
     signers, keys = header.num_required_signatures, list(message.account_keys)
     last_writable_signer = signers - header.num_readonly_signed_accounts
     last_writable = len(keys) - header.num_readonly_unsigned_accounts
-    writable = [
-        index < last_writable_signer or signers <= index < last_writable for index in range(len(keys))
-    ]
+    writable = [index < last_writable_signer or signers <= index < last_writable for index in range(len(keys))]
     if not isinstance(message, MessageV0) or not message.address_table_lookups:
         return AccountKeys(tuple(keys), tuple(writable), signers)
     loaded_writable: list[Pubkey] = []
@@ -291,8 +289,7 @@ def _parsed_message(message: VersionedMessage, keys: AccountKeys) -> dict[str, A
         ],
         "recentBlockhash": str(message.recent_blockhash),
         "instructions": [
-            _named_instruction(instruction_json(instruction, None), keys.all)
-            for instruction in message.instructions
+            _named_instruction(instruction_json(instruction, None), keys.all) for instruction in message.instructions
         ],
     }
     return told | _lookups(message)

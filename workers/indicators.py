@@ -1,0 +1,31 @@
+"""The indicators worker: keeps the figures current that change with time and not only with trades."""
+
+import asyncio
+import contextlib
+import logging
+from functools import partial
+from typing import Final
+
+from sqlalchemy.exc import SQLAlchemyError
+
+from engine.persistence.indicators import refresh_volumes
+from engine.services import Services
+from engine.trading import events
+
+log = logging.getLogger(__name__)
+
+REFRESH_S: Final = 2.0
+
+
+async def run(services: Services, stop: asyncio.Event) -> None:
+    """Recompute until `stop` is set."""
+    while not stop.is_set():
+        try:
+            changed = await services.database.write(partial(refresh_volumes, services.clock.now_ms()))
+        except SQLAlchemyError:
+            log.exception("alert=database_error indicators wait for the database")
+        else:
+            for token, volume_lamports in changed.items():
+                services.bus.publish(events.indicators(token, volume_lamports))
+        with contextlib.suppress(TimeoutError):
+            await asyncio.wait_for(stop.wait(), REFRESH_S)
