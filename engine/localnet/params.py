@@ -3,7 +3,7 @@
 from collections.abc import Sequence
 from typing import Any
 
-from solders.hash import Hash
+from solders.hash import Hash, ParseHashError
 from solders.pubkey import Pubkey
 from solders.signature import Signature
 
@@ -138,7 +138,7 @@ class Params:
         """A block hash."""
         try:
             return Hash.from_string(self.text(index))
-        except ValueError as error:
+        except ParseHashError as error:
             raise invalid_params(f"Invalid param: {error}") from error
 
     def text(self, index: int) -> str:

@@ -12,7 +12,7 @@ from typing import Any, Final
 import orjson
 from aiohttp import WSMsgType, web
 
-from engine.localnet.failures import INVALID_REQUEST, METHOD_NOT_FOUND, PARSE_ERROR, RpcError
+from engine.localnet.failures import INTERNAL_ERROR, INVALID_REQUEST, METHOD_NOT_FOUND, PARSE_ERROR, RpcError
 from engine.localnet.params import Params
 from engine.localnet.subscriptions import Subscriber, Subscriptions
 
@@ -49,6 +49,9 @@ def _call(methods: Methods, request: Any) -> dict[str, Any]:
         return {"jsonrpc": "2.0", "result": method(Params(values)), "id": request_id}
     except RpcError as error:
         return _failure(request_id, error)
+    except Exception:
+        _log.exception("%s failed", request["method"])
+        return _failure(request_id, RpcError(INTERNAL_ERROR, "Internal error"))
 
 
 def _parse(text: bytes | str) -> Any:

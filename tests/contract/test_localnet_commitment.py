@@ -1,0 +1,165 @@
+"""Localnet answers every question at the commitment it is asked for, with solana-py as it is published."""
+
+import asyncio
+import time
+
+import pytest
+from solana.rpc.async_api import AsyncClient
+from solana.rpc.commitment import Commitment, Confirmed, Finalized, Processed
+from solana.rpc.models import TokenAccountOpts
+from solana.rpc.websocket_api import SolanaWsClient
+from solders.keypair import Keypair
+from solders.pubkey import Pubkey
+from solders.rpc.responses import SignatureNotification
+from solders.signature import Signature
+from solders.transaction_status import TransactionConfirmationStatus as Status
+from spl.token.constants import TOKEN_PROGRAM_ID
+
+from tests.contract.solana_steps import (
+    BLINDLY,
+    built,
+    create_mint,
+    funded,
+    holding_address,
+    send,
+    token_transfer,
+    transfer_sol,
+    until_status,
+)
+from tests.localnet import Localnet
+
+
+async def test_a_transaction_goes_from_processed_over_confirmed_to_finalized(
+    localnet: Localnet, client: AsyncClient
+) -> None:
+    payer = await funded(client)
+    signature = await send(client, payer, [transfer_sol(payer, Pubkey.new_unique(), 10**6)])
+    begun = time.perf_counter()
+    assert (await until_status(client, signature, Status.Processed)).confirmation_status == Status.Processed
+    assert (await until_status(client, signature, Status.Confirmed)).confirmation_status == Status.Confirmed
+    assert time.perf_counter() - begun >= (localnet.confirm_ms - 20) / 1_000
+    assert (await until_status(client, signature, Status.Finalized)).confirmations is None
+    assert time.perf_counter() - begun >= (localnet.finalize_ms - 20) / 1_000
+
+
+@pytest.mark.parametrize("commitment", [Confirmed, Finalized])
+async def test_a_balance_shows_a_transfer_exactly_when_the_slot_it_is_read_at_has_reached_it(
+    client: AsyncClient, commitment: Commitment
+) -> None:
+    payer, receiver = await funded(client), Pubkey.new_unique()
+    signature = await send(client, payer, [transfer_sol(payer, receiver, 1_000_000)])
+    landed = (await until_status(client, signature, Status.Processed)).slot
+    newest = await client.get_balance(receiver, Processed)
+    assert newest.value == 1_000_000
+    assert newest.context.slot >= landed
+    saw_it_missing = False
+    while True:
+        read = await client.get_balance(receiver, commitment)
+        account = await client.get_account_info(receiver, commitment)
+        several = await client.get_multiple_accounts([payer.pubkey(), receiver], commitment)
+        assert read.value == (1_000_000 if read.context.slot >= landed else 0)
+        assert (account.value is not None) == (account.context.slot >= landed)
+        assert (several.value[1] is not None) == (several.context.slot >= landed)
+        saw_it_missing |= read.value == 0
+        if read.value:
+            break
+    assert saw_it_missing
+
+
+async def test_token_balances_are_read_at_the_asked_commitment(client: AsyncClient) -> None:
+    owner, other = await funded(client), Keypair().pubkey()
+    mint = await create_mint(client, owner, supply=1_000)
+    source, target = holding_address(owner.pubkey(), mint), holding_address(other, mint)
+    await until_status(client, await send(client, owner, token_transfer(owner, mint, other, 0)), Status.Confirmed)
+    signature = await send(client, owner, token_transfer(owner, mint, other, 400))
+    landed = (await until_status(client, signature, Status.Processed)).slot
+    assert (await client.get_token_account_balance(target, Processed)).value.amount == "400"
+    moments = set()
+    while len(moments) < 2:
+        read = await client.get_token_account_balance(target, Confirmed)
+        by_owner = await client.get_token_accounts_by_owner_json_parsed(
+            other, TokenAccountOpts(program_id=TOKEN_PROGRAM_ID), Confirmed
+        )
+        told = by_owner.value[0].account.data.parsed["info"]["tokenAmount"]["amount"]
+        assert read.value.amount == ("400" if read.context.slot >= landed else "0")
+        assert told == ("400" if by_owner.context.slot >= landed else "0")
+        moments.add(read.value.amount)
+    assert (await client.get_token_account_balance(source, Confirmed)).value.amount == "600"
+
+
+async def test_a_transaction_and_an_addresss_history_appear_with_their_commitment(client: AsyncClient) -> None:
+    payer, receiver = await funded(client), Pubkey.new_unique()
+    signature = await send(client, payer, [transfer_sol(payer, receiver, 1_000_000)])
+    for commitment, status in ((Confirmed, Status.Confirmed), (Finalized, Status.Finalized)):
+        assert (await client.get_transaction(signature, "json", commitment, 0)).value is None
+        assert (await client.get_signatures_for_address(receiver, commitment=commitment)).value == []
+        await until_status(client, signature, status)
+        told = (await client.get_transaction(signature, "json", commitment, 0)).value
+        assert told is not None
+        history = (await client.get_signatures_for_address(receiver, commitment=commitment)).value
+        assert [(row.signature, row.slot) for row in history] == [(signature, told.slot)]
+
+
+async def test_slots_and_heights_lag_by_commitment(localnet: Localnet, client: AsyncClient) -> None:
+    payer = await funded(client)
+    await until_status(
+        client, await send(client, payer, [transfer_sol(payer, Pubkey.new_unique(), 10**6)]), Status.Finalized
+    )
+    slots = [(await client.get_slot(level)).value for level in (Finalized, Confirmed, Processed)]
+    heights = [(await client.get_block_height(level)).value for level in (Finalized, Confirmed, Processed)]
+    assert slots[0] < slots[1] < slots[2]
+    assert heights[0] < heights[1] < heights[2]
+    lag = heights[2] - heights[0]
+    assert lag * localnet.slot_ms <= localnet.finalize_ms + 400
+    assert (await client.get_balance(Pubkey.new_unique(), Finalized)).context.slot < slots[2]
+
+
+async def test_finalized_is_what_is_read_when_nothing_is_asked(localnet: Localnet, client: AsyncClient) -> None:
+    payer, receiver = await funded(client), Pubkey.new_unique()
+    signature = await send(client, payer, [transfer_sol(payer, receiver, 1_000_000)])
+    await until_status(client, signature, Status.Confirmed)
+    body = {"jsonrpc": "2.0", "id": 1, "method": "getBalance", "params": [str(receiver)]}
+    answer = await client._provider.session.post(localnet.rpc_url, json=body)
+    assert answer.json()["result"]["value"] == 0
+
+
+@pytest.mark.parametrize("commitment", [Processed, Confirmed, Finalized])
+async def test_a_signature_subscription_fires_once_its_commitment_is_reached(
+    localnet: Localnet, client: AsyncClient, commitment: Commitment
+) -> None:
+    payer = await funded(client)
+    async with SolanaWsClient(localnet.ws_url) as socket:
+        sent = await send(client, payer, [transfer_sol(payer, Pubkey.new_unique(), 10**6)])
+        subscription = await socket.signature_subscribe(signature=sent, commitment=commitment)
+        told = await asyncio.wait_for(socket.recv(), 5)
+        assert isinstance(told, SignatureNotification)
+        assert told.subscription == subscription.subscription_id
+        assert told.result.value.err is None
+        status = (await client.get_signature_statuses([sent])).value[0]
+        assert status is not None
+        assert told.result.context.slot >= status.slot
+        rank = {Processed: 0, Confirmed: 1, Finalized: 2}[commitment]
+        assert int(status.confirmation_status) >= rank
+
+
+async def test_subscribing_before_sending_and_on_both_ports_works(localnet: Localnet, client: AsyncClient) -> None:
+    payer = await funded(client)
+    for url in (localnet.ws_url, localnet.rpc_url.replace("http", "ws")):
+        async with SolanaWsClient(url) as socket:
+            transaction = await built(client, payer, [transfer_sol(payer, Pubkey.new_unique(), 10**6)])
+            await socket.signature_subscribe(signature=transaction.signatures[0], commitment=Confirmed)
+            begun = time.perf_counter()
+            await client.send_transaction(transaction, BLINDLY)
+            await asyncio.wait_for(socket.recv(), 5)
+            assert time.perf_counter() - begun >= localnet.confirm_ms / 1_000
+
+
+async def test_slots_are_told_and_unsubscribing_ends_it(localnet: Localnet) -> None:
+    async with SolanaWsClient(localnet.ws_url) as socket:
+        subscription = await socket.slot_subscribe()
+        first = await asyncio.wait_for(socket.recv(), 5)
+        second = await asyncio.wait_for(socket.recv(), 5)
+        assert second.result.slot == first.result.slot + 1  # type: ignore[union-attr]
+        await socket.unsubscribe(subscription)
+        waiting = await socket.signature_subscribe(signature=Signature.new_unique(), commitment=Confirmed)
+        await socket.unsubscribe(waiting)
