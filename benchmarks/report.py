@@ -1,0 +1,102 @@
+"""What a run found, for people as a table and for machines as one JSON line."""
+
+import os
+from dataclasses import dataclass
+
+import orjson
+
+from benchmarks.drain import Drained
+from benchmarks.floor import Floor
+from benchmarks.naive import Naive
+from benchmarks.paced import Paced
+from benchmarks.stacks import StackName
+
+
+@dataclass(frozen=True, slots=True)
+class Report:
+    """Every leg of one run."""
+
+    stack: StackName
+    drained: Drained
+    naive: Naive
+    floor: Floor
+    paced: Paced
+    beside: str
+    """What ran beside the paced leg."""
+
+    def figures(self) -> dict[str, str | float | int]:
+        """The keys that tools read, then further ones."""
+        drained, naive, floor, paced = self.drained, self.naive, self.floor, self.paced
+        trades_per_s, naive_per_s = drained.trades / drained.wall_s, naive.trades / naive.wall_s
+        cpu_us, naive_cpu_us = _cpu_us(drained), _cpu_us(naive)
+        return {
+            "stack": self.stack.value,
+            "trades_per_s": round(trades_per_s, 1),
+            "naive_trades_per_s": round(naive_per_s, 1),
+            "statements_per_trade": round(drained.statements / drained.trades, 4),
+            "statements_per_s": round(paced.statements / paced.wall_s, 1),
+            "p50_ms": round(paced.percentile_ms(50), 2),
+            "p99_ms": round(paced.percentile_ms(99), 2),
+            "ratio": round(trades_per_s / naive_per_s, 1),
+            "cpu_us_per_trade": round(cpu_us, 1),
+            "naive_cpu_us_per_trade": round(naive_cpu_us, 1),
+            "cpu_ratio": round(naive_cpu_us / cpu_us, 1),
+            "floor_trades_per_s": round(floor.trades / floor.wall_s, 1),
+            "floor_cpu_us_per_trade": round(_cpu_us(floor), 1),
+            "naive_statements_per_trade": round(naive.statements / naive.trades, 2),
+            "accepts_per_s": round(drained.orders / drained.accept_s, 1),
+            "orders": drained.orders,
+            "trades": drained.trades,
+            "trades_per_batch": round(drained.trades / drained.batches, 1),
+            "paced_fills": len(paced.latencies_ms),
+            "paced_cpu_percent": round(paced.cpu_s / paced.wall_s * 100, 1),
+            "max_ms": round(paced.latencies_ms[-1], 2),
+            "beside": self.beside,
+            "load_average": round(os.getloadavg()[0], 2),
+        }
+
+
+def _cpu_us(run: Drained | Naive | Floor) -> float:
+    return run.cpu_s / run.trades * 1_000_000
+
+
+_ROWS = (
+    ("drain", "trades_per_s", "trades a second", "fills per wall second, the backlog published beforehand"),
+    ("", "statements_per_trade", "statements a trade", "database statements, reads, journal and BEGIN included"),
+    ("", "cpu_us_per_trade", "CPU µs a trade", "the whole process, publishing to one subscriber included"),
+    ("", "trades_per_batch", "trades a commit", ""),
+    ("", "accepts_per_s", "accepts a second", "orders journaled before the drain"),
+    ("naive", "naive_trades_per_s", "trades a second", "SQLModel, one session and transaction per order"),
+    ("", "naive_statements_per_trade", "statements a trade", ""),
+    ("", "naive_cpu_us_per_trade", "CPU µs a trade", ""),
+    ("", "ratio", "times faster", "drain against naive, by wall clock"),
+    ("", "cpu_ratio", "times less CPU", ""),
+    ("limit", "floor_trades_per_s", "trades a second", "bare sqlite3 executemany of the same rows, commits of 200"),
+    ("", "floor_cpu_us_per_trade", "CPU µs a trade", ""),
+    ("paced", "p50_ms", "ms, median", "accept to fill event on the bus"),
+    ("", "p99_ms", "ms, 99 %", ""),
+    ("", "max_ms", "ms, slowest", ""),
+    ("", "statements_per_s", "statements a second", ""),
+    ("", "paced_cpu_percent", "% of one core", "this process"),
+    ("", "paced_fills", "fills", ""),
+    ("", "beside", "ran beside it", ""),
+    ("machine", "load_average", "load average", "of the last minute, this run included"),
+)
+
+
+def table(figures: dict[str, str | float | int]) -> str:
+    """The figures as lines of text."""
+    lines = [
+        f"trade path on the {figures['stack']} stack: {figures['trades']} of {figures['orders']} orders filled",
+        "",
+    ]
+    for leg, key, unit, note in _ROWS:
+        value = figures[key]
+        shown = f"{value:,}" if not isinstance(value, str) else value
+        lines.append(f"{leg:<8}{shown:>12}  {unit:<20}  {note}".rstrip())
+    return "\n".join(lines)
+
+
+def json_line(figures: dict[str, str | float | int]) -> str:
+    """The figures on one line."""
+    return orjson.dumps(figures).decode()

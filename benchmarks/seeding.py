@@ -1,0 +1,56 @@
+"""The rows a market starts from: funded accounts and tradable tokens, as sign-in, deposits and launches leave them."""
+
+import hashlib
+from typing import Any, Final
+
+import base58
+from sqlalchemy import Connection, insert
+
+from benchmarks.tape import TERMS, K, Market
+from engine.identifiers import SOL
+from engine.persistence.tables import AccountRow, BalanceRow, TokenRow
+from engine.units import LAMPORTS_PER_SOL
+
+FUNDS_LAMPORTS: Final = 1_000 * LAMPORTS_PER_SOL
+
+
+def write_market(market: Market, connection: Connection) -> None:
+    """Insert the market's accounts with their SOL, and its tokens before their first trade."""
+    accounts = [
+        {"account_id": account, "wallet": _address_of("wallet", account), "simulated": 0, "created_at_ms": 1}
+        for account in market.accounts
+    ]
+    balances = [
+        {"account_id": account, "asset": SOL, "amount": FUNDS_LAMPORTS, "account_seq": 1} for account in market.accounts
+    ]
+    connection.execute(insert(AccountRow), accounts)
+    connection.execute(insert(BalanceRow), balances)
+    connection.execute(insert(TokenRow), [_token(number, token) for number, token in enumerate(market.tokens)])
+
+
+def _token(number: int, address: str) -> dict[str, Any]:
+    values = {name: field.default for name, field in TokenRow.model_fields.items() if not field.is_required()}
+    return values | {
+        "address": address,
+        "vault": _address_of("vault", address),
+        "creator": _address_of("creator", address),
+        "client_id": f"benchmark-{number}",
+        "name": f"Benchmark {number}",
+        "symbol": f"BENCH{number}",
+        "uri": f"/api/tokens/{address}/metadata.json",
+        "k": K,
+        "n": TERMS.curve.n,
+        "decimals": TERMS.curve.decimals,
+        "total_supply": TERMS.total_supply,
+        "curve_supply": TERMS.curve_supply,
+        "fee_bps": TERMS.fees.fee_bps,
+        "creator_share_percent": TERMS.fees.creator_share_percent,
+        "minimum_buy_lamports": TERMS.minimum_buy_lamports,
+        "stage": "curve",
+        "created_at_ms": 1,
+        "tradable_at_ms": 1,
+    }
+
+
+def _address_of(kind: str, name: str) -> str:
+    return base58.b58encode(hashlib.sha256(f"{kind}:{name}".encode()).digest()).decode()
