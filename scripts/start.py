@@ -10,6 +10,7 @@ from pathlib import Path
 
 ROOT = Path(__file__).resolve().parents[1]
 PROCESSES = ("localnet", "app")
+STOP_LIMIT_S = 30  # the app finishes its batch of orders first; honcho's own limit of 5 s may cut that short
 DEFAULTS = {"BLITZ_PORT": "8600", "BLITZ_LOCALNET_PORT": "8899", "BLITZ_DATA_DIR": ".blitz"}
 
 
@@ -54,17 +55,25 @@ def prepare_environment() -> None:
     Path(os.environ["BLITZ_DATA_DIR"]).mkdir(parents=True, exist_ok=True)
 
 
+def run_processes(names: list[str]) -> None:
+    """Hand over to honcho, which ends all processes when one ends. Does not return."""
+    from honcho import command, manager
+
+    manager.KILL_WAIT = STOP_LIMIT_S
+    sys.argv = ["honcho", "start", *names]
+    command.main()
+
+
 def main() -> int:
-    """Hand over to honcho, which ends all processes when one ends."""
+    """Start the local chain, the app and, with `--demo`, the simulated traders."""
     os.chdir(ROOT)
-    processes = [*PROCESSES, "demo"] if "--demo" in sys.argv[1:] else [*PROCESSES]
     try:
         prepare_environment()
     except CannotStart as error:
         sys.stderr.write(f"{error}\n")
         return 1
-    command = [sys.executable, "-m", "honcho", "start", *processes]
-    os.execv(sys.executable, command)
+    run_processes([*PROCESSES, "demo"] if "--demo" in sys.argv[1:] else [*PROCESSES])
+    return 0
 
 
 if __name__ == "__main__":

@@ -35,6 +35,7 @@ def theme_css() -> str:
             "  --code-font-family: var(--bh-font-figure);",
             "  --color-background: var(--bh-bg-0);",
             "  --color-panel-solid: var(--bh-bg-1);",
+            "  --color-overlay: var(--bh-scrim);",
             "  --cursor-button: pointer;",
             "}",
             ".radix-themes, .radix-themes [data-accent-color] { --focus-8: var(--bh-focus); }",

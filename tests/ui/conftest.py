@@ -1,5 +1,6 @@
 """The running app and the browser for UI tests; every page fails its test on a policy violation or a script error."""
 
+import contextlib
 import os
 import signal
 import socket
@@ -15,6 +16,7 @@ import pytest
 from playwright.sync_api import Browser, BrowserContext, ConsoleMessage, Page, sync_playwright
 
 ROOT = Path(__file__).parents[2]
+BUILT_PAGE = ROOT / ".web" / "build" / "client" / "index.html"
 CHROMIUM = Path("/usr/bin/chromium")
 CHROMIUM_FLAGS = [
     "--no-sandbox",
@@ -31,13 +33,6 @@ _START_LIMIT_S = 60
 _STOP_LIMIT_S = 30
 
 
-def _free_port() -> int:
-    with socket.socket() as probe:
-        probe.bind(("127.0.0.1", 0))
-        port: int = probe.getsockname()[1]
-        return port
-
-
 def _wait_until_live(url: str, process: subprocess.Popen[bytes]) -> None:
     deadline = time.monotonic() + _START_LIMIT_S
     while time.monotonic() < deadline:
@@ -50,13 +45,21 @@ def _wait_until_live(url: str, process: subprocess.Popen[bytes]) -> None:
     raise AssertionError(f"the app did not answer within {_START_LIMIT_S} s")
 
 
-@pytest.fixture(scope="session")
-def app_url(tmp_path_factory: pytest.TempPathFactory) -> Iterator[str]:
-    """The built app on a free port with data of its own."""
-    if not (ROOT / ".web" / "build" / "client" / "index.html").exists():
+def free_port() -> int:
+    """A port of this machine that nothing listens on."""
+    with socket.socket() as probe:
+        probe.bind(("127.0.0.1", 0))
+        port: int = probe.getsockname()[1]
+        return port
+
+
+@contextlib.contextmanager
+def running_app(port: int, data_dir: Path) -> Iterator[str]:
+    """The built app until the block ends; yields its address. It must not compile the frontend again."""
+    if not BUILT_PAGE.exists():
         pytest.skip("the frontend is not built: run `make build`")
-    port = _free_port()
-    environment = os.environ | {"BLITZ_DATA_DIR": str(tmp_path_factory.mktemp("data"))}
+    built_at_ns = BUILT_PAGE.stat().st_mtime_ns
+    environment = os.environ | {"BLITZ_DATA_DIR": str(data_dir)}
     environment.pop("BLITZ_PUBLIC_URL", None)
     process = subprocess.Popen([sys.executable, "-m", "blitzhub", "--port", str(port)], cwd=ROOT, env=environment)
     try:
@@ -66,6 +69,14 @@ def app_url(tmp_path_factory: pytest.TempPathFactory) -> Iterator[str]:
     finally:
         process.send_signal(signal.SIGTERM)
         process.wait(_STOP_LIMIT_S)
+    assert BUILT_PAGE.stat().st_mtime_ns == built_at_ns, "starting the app compiled the frontend again"
+
+
+@pytest.fixture(scope="session")
+def app_url(tmp_path_factory: pytest.TempPathFactory) -> Iterator[str]:
+    """The built app on a free port with data of its own."""
+    with running_app(free_port(), tmp_path_factory.mktemp("data")) as url:
+        yield url
 
 
 @pytest.fixture(scope="session")

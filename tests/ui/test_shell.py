@@ -3,11 +3,12 @@
 import json
 import re
 from collections.abc import Callable
+from pathlib import Path
 
 import pytest
 from playwright.sync_api import Browser, Page, expect
 
-from tests.ui.conftest import DESKTOP, PHONE
+from tests.ui.conftest import DESKTOP, PHONE, free_port, running_app
 
 pytestmark = pytest.mark.browser
 
@@ -120,3 +121,16 @@ def test_a_violation_report_is_taken_and_garbage_is_refused(app_url: str, page: 
     assert page.request.post(path, data=report, headers={"content-type": "application/csp-report"}).status == 204
     assert page.request.post(path, data="[" * 100_000).status == 400
     assert page.request.post(path, data="x" * 2_000_000).status == 413
+
+
+def test_a_lost_server_is_told_in_our_words_until_it_is_back(tmp_path: Path, page: Page) -> None:
+    port = free_port()
+    note = page.get_by_text("Connection lost. Reconnecting…")
+    with running_app(port, tmp_path) as url, page.expect_websocket(lambda socket: "/_event" in socket.url) as opened:
+        page.goto(url)
+        opened.value.wait_for_event("framereceived")
+        expect(note).to_have_count(0)
+    expect(note).to_be_visible(timeout=20_000)
+    assert "Cannot connect" not in page.inner_text("body")
+    with running_app(port, tmp_path):
+        expect(note).to_have_count(0, timeout=30_000)

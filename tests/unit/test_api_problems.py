@@ -1,0 +1,121 @@
+"""Every error of the API leaves as a problem document with a stable code."""
+
+from collections.abc import Iterator
+
+import pytest
+from fastapi import FastAPI
+from fastapi.testclient import TestClient
+from pydantic import BaseModel
+from starlette.applications import Starlette
+from starlette.requests import Request
+from starlette.routing import Mount
+
+from blitzhub.api import create_api
+from blitzhub.api.limits import MAX_BODY_BYTES, MAX_IMAGE_BODY_BYTES
+from engine.errors import Refusal, Unavailable
+
+
+class _Paused(Refusal):
+    code = "token_paused"
+    status = 409
+
+
+class _Order(BaseModel):
+    lamports: str
+
+
+def _with_test_routes(api: FastAPI) -> FastAPI:
+    @api.post("/order")
+    async def order(body: _Order) -> dict[str, str]:
+        return {"lamports": body.lamports}
+
+    @api.post("/images")
+    async def images(request: Request) -> dict[str, int]:
+        return {"bytes": len(await request.body())}
+
+    @api.get("/refused")
+    async def refused() -> None:
+        raise _Paused("Trading is paused.", since_ms=5)
+
+    @api.get("/unavailable")
+    async def unavailable() -> None:
+        raise Unavailable("The queue is out of reach.")
+
+    @api.get("/crash")
+    async def crash() -> None:
+        raise RuntimeError("secret detail")
+
+    return api
+
+
+@pytest.fixture
+def client() -> Iterator[TestClient]:
+    """A client of the API mounted as in the app."""
+    outer = Starlette(routes=[Mount("/api", _with_test_routes(create_api()))])
+    with TestClient(outer, raise_server_exceptions=False) as client:
+        yield client
+
+
+def test_a_refusal_keeps_its_status_code_words_and_data(client: TestClient) -> None:
+    answer = client.get("/api/refused")
+    assert answer.headers["content-type"] == "application/problem+json"
+    assert answer.json() == {
+        "type": "about:blank",
+        "title": "Conflict",
+        "status": 409,
+        "code": "token_paused",
+        "detail": "Trading is paused.",
+        "data": {"since_ms": 5},
+    }
+
+
+def test_an_unavailable_part_says_when_to_ask_again(client: TestClient) -> None:
+    answer = client.get("/api/unavailable")
+    assert (answer.status_code, answer.json()["code"]) == (503, "unavailable")
+    assert answer.headers["retry-after"] == "2"
+
+
+def test_a_crash_tells_nothing_of_its_inside(client: TestClient) -> None:
+    answer = client.get("/api/crash")
+    assert (answer.status_code, answer.json()["code"]) == (500, "internal_error")
+    assert "secret" not in answer.text
+
+
+@pytest.mark.parametrize(
+    "body",
+    [b'{"lamports": 5}', b'{"lamports": ' + b"9" * 5_000 + b"}", b"{", b"[]", b"", b'{"lamports": NaN}', b"\xff"],
+)
+def test_an_invalid_body_is_refused_without_being_echoed(client: TestClient, body: bytes) -> None:
+    answer = client.post("/api/order", content=body, headers={"content-type": "application/json"})
+    assert answer.status_code in (400, 422)
+    assert answer.json()["code"] == ("invalid_request" if answer.status_code == 422 else "bad_request")
+    assert len(answer.content) < 1_500
+
+
+def test_unknown_paths_and_methods_are_told_apart(client: TestClient) -> None:
+    missing, wrong = client.get("/api/nope"), client.get("/api/order")
+    assert (missing.status_code, missing.json()["code"]) == (404, "not_found")
+    assert (wrong.status_code, wrong.json()["code"]) == (405, "method_not_allowed")
+    assert wrong.headers["allow"] == "POST"
+
+
+def test_a_body_over_its_limit_is_refused_announced_or_streamed(client: TestClient) -> None:
+    def streamed(size: int) -> Iterator[bytes]:
+        for _ in range(size // 65_536 + 1):
+            yield b" " * 65_536
+
+    announced = client.post("/api/order", content=b" " * (MAX_BODY_BYTES + 1))
+    unannounced = client.post("/api/order", content=streamed(MAX_BODY_BYTES))
+    image = client.post("/api/images", content=streamed(MAX_IMAGE_BODY_BYTES))
+    for answer in (announced, unannounced, image):
+        assert (answer.status_code, answer.json()["code"]) == (413, "body_too_large")
+    assert client.post("/api/images", content=b" " * MAX_IMAGE_BODY_BYTES).json() == {"bytes": MAX_IMAGE_BODY_BYTES}
+
+
+def test_reports_cannot_flood_the_log(client: TestClient, caplog: pytest.LogCaptureFixture) -> None:
+    for _ in range(60):
+        sent = client.post("/api/csp-report", json={"csp-report": {"blocked-uri": "eval\nforged line"}})
+        assert sent.status_code == 204
+    lines = [record.getMessage() for record in caplog.records if "policy violation" in record.getMessage()]
+    assert 0 < len(lines) <= 40  # at most 20 a minute, and the minute may turn meanwhile
+    assert all("\n" not in line for line in lines)
