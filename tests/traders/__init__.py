@@ -1,0 +1,1 @@
+"""Simulated traders: clients of the public HTTP API, labelled as simulated wherever they appear."""
