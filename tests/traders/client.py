@@ -5,6 +5,7 @@ Also what the tests and the crash drills use, so that they go through the front 
 
 import base64
 import uuid
+from http.cookies import SimpleCookie
 from typing import Any
 
 import httpx
@@ -29,6 +30,8 @@ class TraderClient:
         self.keypair = keypair or Keypair()
         self.account_id = str(self.keypair.pubkey())
         self._simulated = simulated
+        # Kept by hand: Python's cookie jar gives no Secure cookie back over http, which browsers do on this machine.
+        self._cookies: dict[str, str] = {}
         self._http = httpx.AsyncClient(base_url=url, headers={"Origin": url}, timeout=30)
 
     async def close(self) -> None:
@@ -42,11 +45,11 @@ class TraderClient:
             Refused: any answer but 2xx.
             httpx.TransportError: no answer.
         """
-        return self._read(await self._http.get(f"/api{path}", params=query))
+        return await self._send("GET", path, params=query)
 
     async def post(self, path: str, body: dict[str, Any]) -> Any:
         """The JSON of a POST; raises like `get`."""
-        return self._read(await self._http.post(f"/api{path}", json=body))
+        return await self._send("POST", path, json=body)
 
     async def sign_in(self) -> None:
         """Sign in with Solana: ask for the message, sign it, keep the cookie."""
@@ -76,8 +79,8 @@ class TraderClient:
 
     async def upload(self, picture: bytes) -> str:
         """Store a picture; returns its hash."""
-        response = await self._http.post("/api/images", content=picture, headers={"content-type": "image/png"})
-        return str(self._read(response)["image"])
+        stored = await self._send("POST", "/images", content=picture, headers={"content-type": "image/png"})
+        return str(stored["image"])
 
     async def launch(
         self, name: str, symbol: str, *, first_buy_lamports: int = 0, image: str | None = None, description: str = ""
@@ -120,8 +123,16 @@ class TraderClient:
         answer: dict[str, Any] = await self.post(path, body)
         return answer
 
-    @staticmethod
-    def _read(response: httpx.Response) -> Any:
+    @property
+    def cookie(self) -> str:
+        """The Cookie header that makes a request this account's."""
+        return "; ".join(f"{name}={value}" for name, value in self._cookies.items())
+
+    async def _send(self, method: str, path: str, **request: Any) -> Any:
+        headers = {"Cookie": self.cookie, **request.pop("headers", {})}
+        response = await self._http.request(method, f"/api{path}", headers=headers, **request)
+        for line in response.headers.get_list("set-cookie"):
+            self._cookies.update((name, morsel.value) for name, morsel in SimpleCookie(line).items())
         if not response.is_success:
             raise Refused(response)
         return response.json() if response.content else None
