@@ -11,7 +11,12 @@ from pathlib import Path
 ROOT = Path(__file__).resolve().parents[1]
 PROCESSES = ("localnet", "app")
 STOP_LIMIT_S = 30  # the app finishes its batch of orders first; honcho's own limit of 5 s may cut that short
-DEFAULTS = {"BLITZ_PORT": "8600", "BLITZ_LOCALNET_PORT": "8899", "BLITZ_DATA_DIR": ".blitz"}
+DEFAULTS = {
+    "BLITZ_PORT": "8600",
+    "BLITZ_LOCALNET_PORT": "8899",
+    "BLITZ_LOCALNET_CONFIRM_MS": "350",
+    "BLITZ_DATA_DIR": ".blitz",
+}
 
 
 class CannotStart(Exception):
