@@ -2,8 +2,9 @@
 
 import fastapi
 
-from blitzhub.api import docs, health, problems
+from blitzhub.api import accounts, auth, docs, health, images, problems, tokens, trading
 from blitzhub.api.limits import BodyLimit
+from blitzhub.api.rate import Limiter, RateHeaders
 
 __all__ = ["create_api"]
 
@@ -19,6 +20,8 @@ def create_api() -> fastapi.FastAPI:
     )
     problems.install(api)
     api.add_middleware(BodyLimit)
-    api.include_router(health.router)
-    api.include_router(docs.router)
+    api.add_middleware(RateHeaders)
+    api.state.limiter = Limiter()
+    for part in (health, docs, auth, accounts, tokens, trading, images):
+        api.include_router(part.router)
     return api

@@ -1,0 +1,359 @@
+"""The JSON of the API: what requests may say, strictly, and what answers look like."""
+
+from typing import Annotated, Any, Final
+
+from pydantic import BaseModel, BeforeValidator, ConfigDict, Field, ValidationInfo
+
+from engine.persistence.market import Column
+from engine.trading.execution import Stage
+from engine.trading.inputs import read_amount
+from engine.trading.orders import OrderState, Side
+
+__all__ = ["Column", "Side"]
+
+_TOKEN: Final = "7RyBeyuCcTFuYaUkd1YwTSSHwVJDhTjrC4VvDqzs6ghp"
+_TRADER: Final = "FZyDdnJLfC3ioPVxBzMVLWTp9iSUe4wvBK3y4Dqi4Tf4"
+_ORDER: Final = "8c1f0c6e-6d1c-4f27-8d7c-2f5f5a0a5b11"
+
+
+def _amount(value: object, info: ValidationInfo) -> object:
+    read_amount(value, info.field_name or "amount")
+    return value
+
+
+Amount = Annotated[
+    str,
+    BeforeValidator(_amount),
+    Field(description="Base units as a string of digits, from 1 to 2^63 - 1.", examples=["100000000"]),
+]
+"""An amount in a request; whatever is none is refused as `invalid_amount`."""
+
+
+class Request(BaseModel):
+    """A request body: no unknown fields, no value of another type."""
+
+    model_config = ConfigDict(extra="forbid", strict=True, frozen=True)
+
+
+class Problem(BaseModel):
+    """An RFC 9457 problem document; `code` is stable and made for programs."""
+
+    type: str
+    title: str
+    status: int
+    code: str
+    detail: str
+    data: dict[str, Any] | None = None
+    errors: list[dict[str, str]] | None = None
+
+
+PROBLEMS: Final[dict[int | str, dict[str, Any]]] = {
+    "4XX": {
+        "description": "Refused; nothing was changed. `code` says why.",
+        "content": {
+            "application/problem+json": {
+                "schema": Problem.model_json_schema(),
+                "example": {
+                    "type": "about:blank",
+                    "title": "Unprocessable Entity",
+                    "status": 422,
+                    "code": "invalid_amount",
+                    "detail": "lamports: the amount must be greater than zero.",
+                    "data": {"field": "lamports"},
+                },
+            }
+        },
+    }
+}
+"""How every refusal is documented."""
+
+
+class NonceRequest(Request):
+    """Ask to sign in. Without an address the wallet chooses the account."""
+
+    address: str | None = Field(None, examples=[_TRADER])
+
+
+class Nonce(BaseModel):
+    """What the wallet has to sign: `input` for `solana:signIn`, `message` for `solana:signMessage`."""
+
+    input: dict[str, str]
+    message: str | None
+    expires_at_ms: int
+
+
+class Verify(Request):
+    """The signed sign-in: the text as the wallet signed it, and the signature in base64."""
+
+    nonce: str
+    address: str = Field(examples=[_TRADER])
+    message: str
+    signature: str
+    simulated: bool = Field(False, description="A program that says so of itself; shown beside its trades.")
+
+
+class Me(BaseModel):
+    """A signed-in account. `account_id` is the own wallet's address, `wallet` the trading wallet to deposit to."""
+
+    account_id: str
+    wallet: str
+    simulated: bool
+    created_at_ms: int
+
+
+class Buy(Request):
+    """Spend lamports, fee included. Rent of a new token account comes on top."""
+
+    model_config = ConfigDict(
+        json_schema_extra={
+            "example": {
+                "client_order_id": _ORDER,
+                "token": _TOKEN,
+                "lamports": "1000000000",
+                "min_tokens_out": "44000000000",
+            }
+        }
+    )
+    client_order_id: Any = Field(json_schema_extra={"type": "string", "format": "uuid"})
+    token: Any = Field(json_schema_extra={"type": "string"})
+    lamports: Amount
+    min_tokens_out: Amount
+    deadline_ms: Any = Field(None, json_schema_extra={"type": "integer", "nullable": True})
+
+
+class Sell(Request):
+    """Sell base units of a token."""
+
+    model_config = ConfigDict(
+        json_schema_extra={
+            "example": {
+                "client_order_id": _ORDER,
+                "token": _TOKEN,
+                "tokens": "44000000000",
+                "min_lamports_out": "950000000",
+            }
+        }
+    )
+    client_order_id: Any = Field(json_schema_extra={"type": "string", "format": "uuid"})
+    token: Any = Field(json_schema_extra={"type": "string"})
+    tokens: Amount
+    min_lamports_out: Amount
+    deadline_ms: Any = Field(None, json_schema_extra={"type": "integer", "nullable": True})
+
+
+class Order(BaseModel):
+    """An order. `lamports` (paid or received, fee within), `tokens`, `fee_lamports`, `price` exist once filled."""
+
+    order_id: str
+    client_order_id: str
+    token: str
+    side: Side
+    state: OrderState
+    reason: str | None
+    detail: str | None
+    amount: str
+    bound: str
+    lamports: str | None
+    tokens: str | None
+    fee_lamports: str | None
+    price: str | None
+    signature: str | None
+    accepted_at_ms: int
+    decided_at_ms: int | None
+    confirmed_at_ms: int | None
+
+
+class Orders(BaseModel):
+    """One page of orders, newest first."""
+
+    orders: list[Order]
+    next_cursor: str | None
+
+
+class Quote(BaseModel):
+    """What an order would do now; see `minimum` for the slippage bound to send. Prices: 10^-15 SOL per token."""
+
+    token: str
+    seq: int
+    side: Side
+    amount: str
+    tokens: str
+    lamports: str
+    minimum: str
+    slippage_bps: int
+    fee_lamports: str
+    refund_lamports: str
+    rent_lamports: str
+    price: str
+    price_after: str
+    price_impact_bps: int | None
+    graduates: bool
+    max: str | None
+
+
+class Launch(Request):
+    """A token to launch. The same `client_id` is the same token, for ever."""
+
+    model_config = ConfigDict(
+        json_schema_extra={"example": {"client_id": _ORDER, "name": "Blue Whale", "symbol": "WHALE"}}
+    )
+    client_id: Any = Field(json_schema_extra={"type": "string", "format": "uuid"})
+    name: Any = Field(json_schema_extra={"type": "string", "maxLength": 32})
+    symbol: Any = Field(json_schema_extra={"type": "string", "pattern": "^[A-Z0-9]{1,10}$"})
+    description: Any = Field(None, json_schema_extra={"type": "string", "maxLength": 500})
+    image: Any = Field(None, json_schema_extra={"type": "string"}, description="The hash an upload answered with.")
+    first_buy_lamports: Any = Field(None, json_schema_extra={"type": "string"}, description="Absent or 0: none.")
+    first_buy_min_tokens_out: Any = Field(None, json_schema_extra={"type": "string"})
+
+
+class Launching(BaseModel):
+    """A launch on its way to the chain."""
+
+    token: str
+    stage: Stage
+
+
+class Token(BaseModel):
+    """A token with its state and indicators. `price` is null before its first trade."""
+
+    address: str
+    name: str
+    symbol: str
+    description: str | None
+    image: str | None
+    uri: str
+    creator: str
+    vault: str
+    simulated: bool
+    paused: bool
+    failure: str | None
+    seq: int
+    created_at_ms: int
+    tradable_at_ms: int | None
+    graduated_at_ms: int | None
+    last_trade_at_ms: int | None
+    price: str | None
+    stage: str
+    supply: str
+    reserve_lamports: str
+    market_cap_lamports: str
+    liquidity_lamports: str
+    volume_24h_lamports: str
+    holders: int
+    decimals: int
+    total_supply: str
+    curve_supply: str
+    raise_lamports: str
+    fee_bps: int
+    minimum_buy_lamports: str
+
+
+class Tokens(BaseModel):
+    """One page of a board column."""
+
+    tokens: list[Token]
+    next_cursor: str | None
+
+
+class Trade(BaseModel):
+    """A fill, as the live feed says it. `sim`: the trader says of itself that it is a program."""
+
+    type: str
+    token: str
+    seq: int
+    side: Side
+    lamports: str
+    tokens: str
+    price: str
+    price_before: str
+    trader: str
+    sim: bool
+    at_ms: int
+
+
+class Trades(BaseModel):
+    """One page of trades, newest first."""
+
+    trades: list[Trade]
+    next_before_seq: int | None
+
+
+class Candle(BaseModel):
+    """`t` the bucket's beginning, `o h l c` prices, `v` lamports, `n` trades."""
+
+    t: int
+    o: str
+    h: str
+    l: str  # noqa: E741
+    c: str
+    v: str
+    n: int
+
+
+class Candles(BaseModel):
+    """Candles, oldest first; one exists only where a trade was."""
+
+    candles: list[Candle]
+
+
+class Holder(BaseModel):
+    """An account that holds the token; `share_bps` of the total supply."""
+
+    account: str
+    amount: str
+    share_bps: int
+    creator: bool
+    sim: bool
+
+
+class Holders(BaseModel):
+    """The largest holders."""
+
+    holders: list[Holder]
+
+
+class Metadata(BaseModel):
+    """What the mint's `uri` points to, in the shape wallets read."""
+
+    name: str
+    symbol: str
+    description: str
+    image: str | None
+
+
+class Holding(BaseModel):
+    """A token in an account; the value is at the present price."""
+
+    token: str
+    name: str
+    symbol: str
+    image: str | None
+    decimals: int
+    stage: str
+    amount: str
+    price: str
+    value_lamports: str
+
+
+class Balances(BaseModel):
+    """What an account has. The locked lamports keep its trading wallet alive on the chain."""
+
+    lamports: str
+    locked_lamports: str
+    free_lamports: str
+    account_seq: int
+    tokens: list[Holding]
+
+
+class Image(BaseModel):
+    """An uploaded picture."""
+
+    image: str
+    url: str
+
+
+class Faucet(BaseModel):
+    """SOL on its way to the trading wallet; it arrives like any deposit."""
+
+    signature: str
+    lamports: str

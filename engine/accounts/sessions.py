@@ -1,0 +1,49 @@
+"""Sessions: a random cookie in the browser, only its hash in the database, an idle and an absolute end."""
+
+import hashlib
+from functools import partial
+from typing import Final
+
+from engine.accounts.accounts import Account, from_row
+from engine.identifiers import AccountId, new_secret
+from engine.persistence import sessions as rows
+from engine.services import Services
+
+_SEEN_STEP_MS: Final = 60_000
+_MAX_COOKIE: Final = 100
+
+
+def secret_hash(secret: str) -> str:
+    """What is stored of a cookie: its SHA-256 in hex, useless to whoever reads the database."""
+    return hashlib.sha256(secret.encode("utf-8", "replace")).hexdigest()
+
+
+async def open_session(services: Services, account_id: AccountId, replaced: str | None) -> str:
+    """Begin a session and return its cookie; the browser's earlier session, if any, ends with it."""
+    cookie = new_secret()
+    now_ms = services.clock.now_ms()
+    new = rows.NewSession(secret_hash(cookie), account_id, now_ms, now_ms + services.settings.session_absolute_ms)
+    old = None if replaced is None else secret_hash(replaced)
+    idle_since_ms = now_ms - services.settings.session_idle_ms
+    await services.database.write(partial(rows.replace, new=new, old=old, idle_since_ms=idle_since_ms))
+    return cookie
+
+
+async def account_of(services: Services, cookie: str | None) -> Account | None:
+    """The account signed in under that cookie, None for none, an ended or an unknown one. Looked up each time."""
+    if not cookie or len(cookie) > _MAX_COOKIE:
+        return None
+    session_hash = secret_hash(cookie)
+    row = await services.database.read(partial(rows.session, session_hash=session_hash))
+    now_ms = services.clock.now_ms()
+    if row is None or now_ms >= min(row["expires_at_ms"], row["seen_at_ms"] + services.settings.session_idle_ms):
+        return None
+    if now_ms - row["seen_at_ms"] > min(_SEEN_STEP_MS, services.settings.session_idle_ms // 10):
+        await services.database.write(partial(rows.touch, session_hash=session_hash, now_ms=now_ms))
+    return from_row(row)
+
+
+async def close_session(services: Services, cookie: str | None) -> None:
+    """Sign out: the session is gone on every backend at once."""
+    if cookie:
+        await services.database.write(partial(rows.delete_session, session_hash=secret_hash(cookie)))

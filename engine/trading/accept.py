@@ -1,0 +1,237 @@
+"""Taking an order: checked against what is known now, queued durably, and only then answered.
+
+Nothing is written to the database here. What is refused leaves the client's id unused; what is queued is decided by a
+trade worker, by the very rules that are tried here first.
+"""
+
+from dataclasses import dataclass
+from functools import partial
+from typing import Any, Final
+
+from engine.accounts.accounts import Account
+from engine.errors import NotFound, Refusal
+from engine.identifiers import OrderId, order_id
+from engine.persistence import accounts as rows
+from engine.services import Services
+from engine.trading.execution import Purse, Rejection, decide
+from engine.trading.inputs import (
+    DeadlinePassed,
+    UnknownToken,
+    read_amount,
+    read_client_order_id,
+    read_deadline_ms,
+    read_token,
+)
+from engine.trading.orders import Order, Reason, Side, body_hash, decoded
+from engine.units import LOCKED_LAMPORTS
+
+TOKEN_ACCOUNT_RENT_LAMPORTS: Final = 2_074_080
+"""What the chain asks for a Token-2022 account of 170 bytes, paid on the first purchase of a token."""
+
+QUEUED_TTL_MS: Final = 3_600_000
+"""How long an accepted order is known to be queued; afterwards only its decision tells."""
+
+
+class OrderRefused(Refusal):
+    """What a worker would reject, seen at once."""
+
+    code = "order_refused"
+    status = 422
+
+
+class InsufficientFunds(OrderRefused):
+    """More than the account can spend or sell."""
+
+    code = "funds"
+
+
+class SlippageExceeded(OrderRefused):
+    """The price is worse than the bound already."""
+
+    code = "slippage"
+
+
+class Graduated(OrderRefused):
+    """The curve is full."""
+
+    code = "graduated"
+
+
+class BelowMinimumBuy(OrderRefused):
+    """Less than the smallest buy."""
+
+    code = "below_minimum"
+
+
+class BuysNothing(OrderRefused):
+    """Not even one base unit."""
+
+    code = "nothing_bought"
+
+
+class BringsNothing(OrderRefused):
+    """Not even one lamport after the fee."""
+
+    code = "nothing_received"
+
+
+class Paused(OrderRefused):
+    """Buying is paused."""
+
+    code = "paused"
+    status = 409
+
+
+class NotTradable(OrderRefused):
+    """Not launched yet, or never."""
+
+    code = "not_tradable"
+    status = 409
+
+
+class ConflictingOrder(OrderRefused):
+    """The id belongs to another order of the same account."""
+
+    code = "conflicting_order"
+    status = 409
+
+
+class NotSeenYet(NotFound):
+    """No order of this account with that id is known here."""
+
+    code = "not_seen_yet"
+
+
+_REFUSALS: Final[dict[Reason, tuple[type[Refusal], str]]] = {
+    Reason.FUNDS: (InsufficientFunds, "The balance is not enough"),
+    Reason.SLIPPAGE: (SlippageExceeded, "The price is worse than the slippage bound"),
+    Reason.GRADUATED: (Graduated, "All tokens of the curve are sold: it has graduated"),
+    Reason.BELOW_MINIMUM: (BelowMinimumBuy, "The buy is smaller than the minimum"),
+    Reason.NOTHING_BOUGHT: (BuysNothing, "This much SOL does not buy the smallest unit of the token"),
+    Reason.NOTHING_RECEIVED: (BringsNothing, "These tokens are worth nothing after the fee"),
+    Reason.PAUSED: (Paused, "Buying this token is paused"),
+    Reason.NOT_TRADABLE: (NotTradable, "This token cannot be traded"),
+    Reason.UNKNOWN_TOKEN: (UnknownToken, "There is no token at this address"),
+    Reason.DEADLINE: (DeadlinePassed, "The deadline has passed"),
+}
+
+
+@dataclass(frozen=True, slots=True)
+class TradeRequest:
+    """An order as the client worded it, unchecked.
+
+    `amount` is lamports to spend (buy) or base units to sell, `bound` the slippage bound, both decimal strings.
+    """
+
+    client_order_id: object
+    token: object
+    amount: object
+    bound: object
+    deadline_ms: object = None
+
+
+@dataclass(frozen=True, slots=True)
+class Accepted:
+    """An order that is in the queue, or was decided already when it was sent again. `order` is what the API says."""
+
+    order: dict[str, Any]
+    decided: bool
+
+
+async def accept(services: Services, account: Account, side: Side, request: TradeRequest) -> Accepted:
+    """Queue the order, or say what became of it when it was sent before.
+
+    Raises:
+        Refusal: one of this module or `engine.trading.inputs`; nothing was changed and the id is unused.
+        ConflictingOrder: the id belongs to an order with another body.
+        engine.errors.Unavailable: nothing was queued.
+        engine.errors.OutcomeUnknown: it may be queued; the same request tells.
+    """
+    order = _read(services, account, side, request)
+    queued = await _queued(services, order.order_id)
+    seen = await services.database.read(
+        partial(rows.position, account_id=order.account_id, token=order.token, order_id=order.order_id)
+    )
+    known_hash = seen.known_body_hash or (queued.body_hash if queued else None)
+    if known_hash not in (None, order.body_hash):
+        raise ConflictingOrder("This client_order_id belongs to another order.", client_order_id=order.client_order_id)
+    if seen.known_body_hash is not None:
+        decided = await services.database.read(partial(rows.order_json, order_id=order.order_id))
+        assert decided is not None
+        return Accepted(decided, True)
+    if queued is not None:
+        return Accepted(rows.queued_json(queued), False)
+    _check(services, order, seen)
+    await services.broker.publish(order.token, order.encoded())
+    await services.cache.set(_cache_key(order.order_id), order.encoded(), QUEUED_TTL_MS)
+    return Accepted(rows.queued_json(order), False)
+
+
+async def order_state(services: Services, account: Account, client_order_id: str) -> dict[str, Any]:
+    """Where an order of this account stands, as the API says it.
+
+    Raises:
+        ClientIdRefused: not an id.
+        NotSeenYet: nobody has decided it and it is not known to be queued.
+    """
+    wanted = order_id(account.account_id, read_client_order_id(client_order_id))
+    decided = await services.database.read(partial(rows.order_json, order_id=wanted))
+    if decided is not None:
+        return decided
+    queued = await _queued(services, wanted)
+    if queued is None:
+        raise NotSeenYet("No order with this client_order_id has been seen yet.")
+    return rows.queued_json(queued)
+
+
+def purse_of(position: rows.Position) -> Purse:
+    """What the account can use of a position."""
+    return Purse(position.lamports - LOCKED_LAMPORTS, position.tokens or 0, position.tokens is not None)
+
+
+def rent_of(purse: Purse) -> int:
+    """What the first purchase of a token costs on top of it, in lamports; 0 for a later one."""
+    return 0 if purse.has_token_account else TOKEN_ACCOUNT_RENT_LAMPORTS
+
+
+def _read(services: Services, account: Account, side: Side, request: TradeRequest) -> Order:
+    now_ms = services.clock.now_ms()
+    names = ("lamports", "min_tokens_out") if side is Side.BUY else ("tokens", "min_lamports_out")
+    client_order_id = read_client_order_id(request.client_order_id)
+    token = read_token(request.token)
+    amount = read_amount(request.amount, names[0])
+    bound = read_amount(request.bound, names[1])
+    deadline_ms = read_deadline_ms(request.deadline_ms, now_ms)
+    return Order(
+        order_id=order_id(account.account_id, client_order_id),
+        account_id=account.account_id,
+        client_order_id=client_order_id,
+        token=token,
+        side=side,
+        amount=amount,
+        bound=bound,
+        deadline_ms=now_ms + services.settings.order_deadline_ms if deadline_ms is None else deadline_ms,
+        body_hash=body_hash(side, token, amount, bound, deadline_ms),
+        accepted_at_ms=now_ms,
+        simulated=account.simulated,
+    )
+
+
+def _check(services: Services, order: Order, seen: rows.Position) -> None:
+    purse = purse_of(seen)
+    decision = decide(order, seen.token, purse, services.clock.now_ms(), TOKEN_ACCOUNT_RENT_LAMPORTS)
+    if isinstance(decision, Rejection):
+        refusal, sentence = _REFUSALS[decision.reason]
+        raise refusal(f"{sentence}: {decision.detail}." if decision.detail else f"{sentence}.")
+    # The worker charges what the fill takes; an offer beyond the balance is refused even if the curve ends before it.
+    if order.side is Side.BUY and order.amount + rent_of(purse) > purse.free_lamports:
+        raise InsufficientFunds(f"The balance is not enough: {max(purse.free_lamports, 0)} lamports are free.")
+
+
+async def _queued(services: Services, wanted: OrderId) -> Order | None:
+    body = await services.cache.get(_cache_key(wanted))
+    return None if body is None else decoded(body)
+
+
+def _cache_key(wanted: OrderId) -> str:
+    return f"order:{wanted}"

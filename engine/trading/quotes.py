@@ -1,0 +1,144 @@
+"""Quotes: what an order would do now, computed by the very functions that fill it. Without any effect."""
+
+from dataclasses import dataclass
+from functools import partial
+from typing import Any
+
+from engine.accounts.accounts import Account
+from engine.curve import Rounding, Terms, price_impact_bps, quote_buy, quote_sell
+from engine.identifiers import TokenAddress
+from engine.persistence import accounts as rows
+from engine.services import Services
+from engine.trading.accept import Graduated, NotTradable, purse_of, rent_of
+from engine.trading.execution import Purse, Stage, terms_of
+from engine.trading.inputs import UnknownToken, read_amount, read_slippage_bps, read_token
+from engine.trading.orders import Side
+from engine.units import BPS_PER_ONE
+
+
+@dataclass(frozen=True, slots=True)
+class Quote:
+    """An order's outcome at the token's present `seq`.
+
+    `lamports` is what a buy takes (fee included, `refund_lamports` of the offer come back) or a sell brings;
+    `rent_lamports` come on top of a buy. `minimum` is the slippage bound to send. `max` is the largest amount this
+    account can trade, None where nobody is signed in. Prices are 10^-15 SOL per whole token.
+    """
+
+    token: TokenAddress
+    seq: int
+    side: Side
+    amount: int
+    tokens: int
+    lamports: int
+    minimum: int
+    slippage_bps: int
+    fee_lamports: int
+    refund_lamports: int
+    rent_lamports: int
+    price: int
+    price_after: int
+    price_impact_bps: int | None
+    graduates: bool
+    max: int | None
+
+    def json(self) -> dict[str, Any]:
+        """The quote as the API says it."""
+        return {
+            "token": self.token,
+            "seq": self.seq,
+            "side": self.side.value,
+            "amount": str(self.amount),
+            "tokens": str(self.tokens),
+            "lamports": str(self.lamports),
+            "minimum": str(self.minimum),
+            "slippage_bps": self.slippage_bps,
+            "fee_lamports": str(self.fee_lamports),
+            "refund_lamports": str(self.refund_lamports),
+            "rent_lamports": str(self.rent_lamports),
+            "price": str(self.price),
+            "price_after": str(self.price_after),
+            "price_impact_bps": self.price_impact_bps,
+            "graduates": self.graduates,
+            "max": None if self.max is None else str(self.max),
+        }
+
+
+async def quote(
+    services: Services, token: object, side: Side, amount: object, slippage_bps: object, account: Account | None
+) -> Quote:
+    """What an order of `amount` (lamports to spend, or base units to sell) would do now.
+
+    Raises:
+        Refusal: an unreadable value, a token that does not trade, or an amount the curve refuses.
+    """
+    units = read_amount(amount, "amount")
+    bps = read_slippage_bps(slippage_bps)
+    address, seen = await _position(services, token, account)
+    assert seen.token is not None
+    purse = purse_of(seen)
+    terms, supply = terms_of(seen.token), seen.token["supply"]
+    price = terms.curve.spot_price_units(supply)
+    largest = None if account is None else _largest(terms, supply, side, purse)
+    if side is Side.SELL:
+        sold = quote_sell(terms, supply, units)
+        tokens, lamports, out = sold.tokens, sold.received_lamports, sold.received_lamports
+        fee, refund, rent, after, graduates = sold.fees.total_lamports, 0, 0, sold.price_after, False
+    else:
+        bought = quote_buy(terms, supply, units)
+        tokens, lamports, out = bought.tokens, bought.charged_lamports, bought.tokens
+        fee, refund, after = bought.fees.total_lamports, bought.refund_lamports, bought.price_after
+        rent, graduates = rent_of(purse), bought.graduates
+    return Quote(
+        token=address,
+        seq=seen.token["seq"],
+        side=side,
+        amount=units,
+        tokens=tokens,
+        lamports=lamports,
+        minimum=max(1, out * (BPS_PER_ONE - bps) // BPS_PER_ONE),
+        slippage_bps=bps,
+        fee_lamports=fee,
+        refund_lamports=refund,
+        rent_lamports=rent,
+        price=price,
+        price_after=after,
+        price_impact_bps=price_impact_bps(price, after),
+        graduates=graduates,
+        max=largest,
+    )
+
+
+async def maximum(services: Services, token: object, side: Side, account: Account) -> int:
+    """The largest amount the account can trade now: lamports to spend, or every base unit it holds; 0 for none.
+
+    Raises:
+        Refusal: an unknown token, or one that does not trade.
+    """
+    _, seen = await _position(services, token, account)
+    assert seen.token is not None
+    return _largest(terms_of(seen.token), seen.token["supply"], side, purse_of(seen))
+
+
+async def _position(services: Services, token: object, account: Account | None) -> tuple[TokenAddress, rows.Position]:
+    address = read_token(token)
+    account_id = None if account is None else account.account_id
+    seen = await services.database.read(partial(rows.position, account_id=account_id, token=address))
+    if seen.token is None:
+        raise UnknownToken("There is no token at this address.")
+    if seen.token["stage"] == Stage.GRADUATED:
+        raise Graduated("All tokens of the curve are sold: it has graduated.")
+    if seen.token["stage"] != Stage.CURVE:
+        raise NotTradable(f"This token cannot be traded: {seen.token['stage']}.")
+    return address, seen
+
+
+def _largest(terms: Terms, supply: int, side: Side, purse: Purse) -> int:
+    """Sell all, or the largest buy that is useful and not refused: never more than the rest of the curve takes."""
+    if side is Side.SELL:
+        return purse.tokens
+    spendable = purse.free_lamports - rent_of(purse)
+    rest = terms.fees.gross_for(terms.curve.cost(supply, terms.curve_supply, Rounding.UP))
+    if spendable >= rest:
+        return rest
+    return spendable if spendable >= terms.minimum_buy_lamports else 0
