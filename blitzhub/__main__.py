@@ -15,9 +15,10 @@ from typing import Final
 
 import uvicorn
 
+from blitzhub.build_plugin import CSP_HASHES_FILE
 from engine import settings
 
-_BUILT_PAGE: Final = Path(".web/build/client/index.html")
+_BUILD_FINISHED: Final = Path(".web/build") / CSP_HASHES_FILE  # the last thing a build writes
 _GRACEFUL_SHUTDOWN_S: Final = 3
 _FRAMEWORK_SWITCHES: Final = {
     "__REFLEX_SKIP_COMPILE": "true",
@@ -53,7 +54,7 @@ def _arguments(arguments: Sequence[str] | None) -> argparse.Namespace:
 def main(arguments: Sequence[str] | None = None) -> int:
     """Serve until SIGTERM or Ctrl-C. Returns the exit status."""
     options = _arguments(arguments)
-    if not _BUILT_PAGE.exists():
+    if not _BUILD_FINISHED.exists():
         sys.stderr.write("The web frontend is not built yet: run `make build` first.\n")
         return 1
     os.environ.update(_FRAMEWORK_SWITCHES)

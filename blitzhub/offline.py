@@ -27,9 +27,8 @@ def error_boundary(*, stateful: bool) -> Component:
         class_name="bh-message",
         role="alert",
     )
-    render = rx.vars.function.ArgsFunctionOperation.create(("event_args",), rx.Var.create(fallback))
     unwatched = {} if stateful else {"on_error": rx.noop()}
-    return default_error_boundary(fallback_render=render, **unwatched)
+    return default_error_boundary(fallback_render=fallback, **unwatched)
 
 
 def not_found() -> Component:

@@ -123,6 +123,23 @@ def test_a_violation_report_is_taken_and_garbage_is_refused(app_url: str, page: 
     assert page.request.post(path, data="x" * 2_000_000).status == 413
 
 
+def test_a_page_that_crashes_says_so_in_our_words(app_url: str, browser: Browser) -> None:
+    page = browser.new_page()
+    page.route(
+        re.compile(r"/assets/_index-[^/]+\.js"),
+        lambda route: route.fulfill(
+            content_type="text/javascript", body="export default function Page() { throw new Error('boom'); }"
+        ),
+    )
+    page.goto(app_url)
+    expect(page.get_by_role("heading", name="This page could not be drawn.")).to_be_visible()
+    assert "boom" not in page.inner_text("body")
+    page.unroute_all()
+    page.get_by_role("link", name="Reload").click()
+    expect(page.get_by_role("banner")).to_be_visible()
+    page.close()
+
+
 def test_a_lost_server_is_told_in_our_words_until_it_is_back(tmp_path: Path, page: Page) -> None:
     port = free_port()
     note = page.get_by_text("Connection lost. Reconnecting…")
