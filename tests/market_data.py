@@ -2,21 +2,16 @@
 
 from typing import Any
 
+import base58
 from sqlalchemy import Connection, insert
 
 from engine.indicators.candles import MINUTE_MS, Tick, fold
 from engine.persistence.tables import CandleRow, TokenRow, TradeRow
 
-BASE58 = "123456789ABCDEFGHJKLMNPQRSTUVWXYZabcdefghijkmnopqrstuvwxyz"
-
 
 def address(number: int) -> str:
-    """A different address-shaped text for each number; larger numbers sort later."""
-    digits = ""
-    for _ in range(40):
-        number, digit = divmod(number, 58)
-        digits = BASE58[digit] + digits
-    return digits
+    """A different address for each number; larger numbers sort later."""
+    return base58.b58encode((2**252 + number).to_bytes(32, "big")).decode()
 
 
 def token_values(number: int = 0, **changes: Any) -> dict[str, Any]:

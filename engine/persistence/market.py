@@ -31,6 +31,8 @@ MAX_CANDLES: Final = 1_000
 TRADES_FOR_CANDLES: Final = 5_000
 """How many trades back candles shorter than a minute reach, at most."""
 
+TRADES_PER_READ: Final = 500
+
 _CURSOR = re.compile(r"([0-9]{1,19})\.([1-9A-HJ-NP-Za-km-z]{32,44})\Z")
 
 
@@ -125,7 +127,7 @@ def candle_history(
     # Only whole buckets: a page that ended inside one would show it twice, differently.
     until_ms = None if before_ms is None else bucket_of(max(before_ms, 0) + interval.ms - 1, interval.ms)
     if interval.ms < MINUTE_MS:
-        return _from_trades(connection, address, interval, until_ms)[-limit:]
+        return _from_trades(connection, address, interval, limit, until_ms)
     query = select(_CANDLES).where(_CANDLES.c.token == address)
     if until_ms is not None:
         query = query.where(_CANDLES.c.bucket_ms < until_ms)
@@ -209,19 +211,30 @@ def _newest_trades(address: str) -> Select[Any]:
     return select(_TRADES).where(_TRADES.c.token == address).order_by(_TRADES.c.seq.desc())
 
 
-def _from_trades(connection: Connection, address: str, interval: Interval, until_ms: int | None) -> list[Candle]:
-    query = _newest_trades(address)
-    if until_ms is not None:
-        query = query.where(_TRADES.c.executed_at_ms < until_ms)
-    rows = connection.execute(query.limit(TRADES_FOR_CANDLES + 1)).mappings().all()[::-1]
+def _from_trades(
+    connection: Connection, address: str, interval: Interval, limit: int, until_ms: int | None
+) -> list[Candle]:
+    """Read trades backwards until they fill `limit` whole buckets, come to their end, or to the end of the reach."""
+    newest_first: list[RowMapping] = []
+    whole = False
+    while not whole and len(newest_first) < TRADES_FOR_CANDLES:
+        query = _newest_trades(address)
+        if until_ms is not None:
+            query = query.where(_TRADES.c.executed_at_ms < until_ms)
+        if newest_first:
+            query = query.where(_TRADES.c.seq < newest_first[-1]["seq"])
+        page = connection.execute(query.limit(TRADES_PER_READ)).mappings().all()
+        newest_first += page
+        whole = len(page) < TRADES_PER_READ
+        if len({bucket_of(row["executed_at_ms"], interval.ms) for row in newest_first}) > limit:
+            break
+    rows = newest_first[::-1]
     ticks = [
         Tick(row["executed_at_ms"], rows[index - 1]["price"] if index else 0, row["price"], row["lamports"])
         for index, row in enumerate(rows)
     ]
-    if len(rows) <= TRADES_FOR_CANDLES:
-        return fold(ticks, interval.ms)
-    # The bucket where the reach ends may lack trades: it is left out.
-    return fold(ticks, interval.ms)[1:]
+    # The oldest bucket may lack trades when reading stopped before the first one: it is left out.
+    return fold(ticks, interval.ms)[0 if whole else 1 :][-limit:]
 
 
 def _trade_json(row: RowMapping, price_before: int) -> dict[str, Any]:

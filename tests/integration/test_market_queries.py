@@ -159,6 +159,7 @@ def test_candles_of_every_interval_tell_the_same_story(database: Database) -> No
 
 def test_a_cut_off_history_shows_only_whole_buckets(database: Database, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(market, "TRADES_FOR_CANDLES", 3)
+    monkeypatch.setattr(market, "TRADES_PER_READ", 3)
     with database.transaction() as connection:
         token = write_token(connection)
         rows = [trade_values(token, seq, executed_at_ms=seq * 500) for seq in range(1, 8)]

@@ -1,0 +1,135 @@
+"""What is said on the market socket: topics, the messages a client may send, and the frames it gets.
+
+A frame is `{"channel", "from_seq", "seq", "data"}`. `from_seq` 0 marks a snapshot, which contains everything up to
+`seq`; a delta continues it when its `from_seq` is the last `seq` + 1 (then `seq` may equal the last one: figures
+without a movement). Anything else is a gap, and the client subscribes again.
+"""
+
+from dataclasses import dataclass
+from enum import StrEnum
+from typing import Any
+
+import orjson
+
+from engine.identifiers import is_address
+from engine.indicators.candles import Interval
+
+
+class Kind(StrEnum):
+    """What can be subscribed to."""
+
+    TOKEN = "token"
+    TRADES = "trades"
+    CANDLES = "candles"
+    BOARD = "board"
+
+
+class Method(StrEnum):
+    """What a client can ask."""
+
+    SUBSCRIBE = "subscribe"
+    UNSUBSCRIBE = "unsubscribe"
+    PING = "ping"
+
+
+@dataclass(frozen=True, slots=True)
+class Topic:
+    """One subscription; `token` is empty for the board, `interval` set for candles only."""
+
+    kind: Kind
+    token: str = ""
+    interval: Interval | None = None
+
+    @property
+    def channel(self) -> str:
+        """The name that frames of this topic carry: `board`, `trades:<address>`, `candles:<address>:1m`."""
+        return ":".join(part for part in (self.kind, self.token, self.interval) if part)
+
+
+BOARD_TOPIC = Topic(Kind.BOARD)
+
+
+@dataclass(frozen=True, slots=True)
+class Request:
+    """A client's message, checked. `topic` is None for a ping."""
+
+    method: Method
+    topic: Topic | None
+
+
+@dataclass(frozen=True, slots=True)
+class Frame:
+    """One serialised message; the same object goes to every subscriber, so neither form is made twice."""
+
+    body: bytes
+    text: str
+
+
+class BadMessage(Exception):
+    """A client's message that cannot be understood; answered with an error frame."""
+
+    def __init__(self, code: str, detail: str) -> None:
+        super().__init__(detail)
+        self.code = code
+        self.detail = detail
+
+
+def parse(message: str | bytes) -> Request:
+    """Read a client's message.
+
+    Raises:
+        BadMessage: with the code the client is told.
+    """
+    try:
+        content = orjson.loads(message)
+    except ValueError as error:
+        raise BadMessage("invalid_json", "A message is one JSON object.") from error
+    if not isinstance(content, dict):
+        raise BadMessage("invalid_message", "A message is one JSON object.")
+    try:
+        method = Method(str(content.get("method")))
+    except ValueError as error:
+        raise BadMessage("unknown_method", "The method is subscribe, unsubscribe or ping.") from error
+    return Request(method, None if method is Method.PING else _topic(content.get("subscription")))
+
+
+def _topic(content: Any) -> Topic:
+    if not isinstance(content, dict):
+        raise BadMessage("invalid_message", "`subscription` is an object with a `type`.")
+    try:
+        kind = Kind(str(content.get("type")))
+    except ValueError as error:
+        raise BadMessage("unknown_type", "The type is token, trades, candles or board.") from error
+    if kind is Kind.BOARD:
+        return BOARD_TOPIC
+    token = content.get("token")
+    if not is_address(token):
+        raise BadMessage("invalid_token", "`token` is the base58 address of a token.")
+    if kind is not Kind.CANDLES:
+        return Topic(kind, str(token))
+    try:
+        return Topic(kind, str(token), Interval(str(content.get("interval"))))
+    except ValueError as error:
+        raise BadMessage("invalid_interval", "The interval is 1s, 15s, 1m, 5m or 1h.") from error
+
+
+def encode(content: dict[str, Any]) -> Frame:
+    """Serialise once for everybody."""
+    body = orjson.dumps(content)
+    return Frame(body, body.decode())
+
+
+def data_frame(topic: Topic, from_seq: int, seq: int, data: dict[str, Any]) -> Frame:
+    """A snapshot (`from_seq` 0) or a delta of a topic."""
+    return encode({"channel": topic.channel, "from_seq": from_seq, "seq": seq, "data": data})
+
+
+def error_frame(code: str, detail: str, topic: Topic | None = None) -> Frame:
+    """What was wrong with a message; `channel` inside `data` names the subscription where there was one."""
+    channel = None if topic is None else topic.channel
+    return encode({"channel": "error", "data": {"code": code, "detail": detail, "channel": channel}})
+
+
+def time_frame(channel: str, now_ms: int) -> Frame:
+    """`pong` answers a ping; `heartbeat` says that a silent socket still lives."""
+    return encode({"channel": channel, "data": {"at_ms": now_ms}})

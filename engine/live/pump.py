@@ -1,0 +1,70 @@
+"""The one task that writes to sockets, so that frames keep their order and no socket is written to twice at once."""
+
+import asyncio
+import logging
+from collections import deque
+from collections.abc import Callable, Iterable
+from typing import Final
+
+from engine.live.connection import Connection
+from engine.live.protocol import Frame, Topic
+
+log = logging.getLogger(__name__)
+
+SENDS_PER_TURN: Final = 256
+"""Sends in a row before other tasks of the process get their turn."""
+
+
+class Pump:
+    """A queue of frames and their readers, and the readers that have fallen behind."""
+
+    def __init__(self, sweep_ms: int, resend: Callable[[Connection, Topic], None]) -> None:
+        self._jobs: deque[tuple[Topic | None, Frame, bool, Iterable[Connection]]] = deque()
+        self._wake = asyncio.Event()
+        self._slow: set[Connection] = set()
+        self._sweep_s = sweep_ms / 1000
+        self._swept_s = 0.0
+        self._resend = resend
+
+    def put(self, topic: Topic | None, frame: Frame, readers: Iterable[Connection], *, snapshot: bool = False) -> None:
+        """Queue one frame for these connections; `readers` must not change afterwards."""
+        self._jobs.append((topic, frame, snapshot, readers))
+        self._wake.set()
+
+    async def run(self) -> None:
+        """Write until cancelled."""
+        while True:
+            try:
+                await self._turn()
+            except Exception:
+                log.exception("a frame could not be delivered")
+
+    async def _turn(self) -> None:
+        try:
+            async with asyncio.timeout(self._sweep_s if self._slow else None):
+                await self._wake.wait()
+        except TimeoutError:
+            pass
+        self._wake.clear()
+        sends = 0
+        while self._jobs:
+            topic, frame, snapshot, readers = self._jobs.popleft()
+            for connection in readers:
+                if not await connection.deliver(topic, frame, snapshot=snapshot):
+                    self._slow.add(connection)
+                sends += 1
+                if sends % SENDS_PER_TURN == 0:
+                    await asyncio.sleep(0)
+        now_s = asyncio.get_running_loop().time()
+        if self._slow and now_s - self._swept_s >= self._sweep_s:
+            self._swept_s = now_s
+            await self._sweep()
+
+    async def _sweep(self) -> None:
+        for connection in list(self._slow):
+            missed = await connection.catch_up()
+            if missed is None and not connection.closed:
+                continue
+            self._slow.discard(connection)
+            for topic in missed or ():
+                self._resend(connection, topic)
