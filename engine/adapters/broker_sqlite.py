@@ -134,7 +134,7 @@ class SqliteConsumer:
         """Drop the batch's journal rows; ids of one batch are contiguous by construction."""
         first, last = batch[0].tag, batch[-1].tag
         await self._database.write(partial(journal.forget, first, last))
-        self._unacknowledged = [delivery for delivery in self._unacknowledged if delivery.tag > last]
+        self._unacknowledged = [delivery for delivery in self._unacknowledged if not first <= delivery.tag <= last]
 
     async def close(self) -> None:
         """Give back what was not acknowledged, in its old order and marked as redelivered."""

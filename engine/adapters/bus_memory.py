@@ -6,6 +6,7 @@ A subscriber that does not keep up loses messages, as on any bus, and is told so
 import asyncio
 from collections import defaultdict
 from collections.abc import AsyncIterator, Sequence
+from contextlib import suppress
 from typing import Final
 
 from engine.ports import BusMessage, Clock
@@ -19,6 +20,7 @@ class MemoryBus:
 
     def __init__(self) -> None:
         self._subscribers: dict[str, set[MemorySubscription]] = defaultdict(set)
+        self._open: set[MemorySubscription] = set()
 
     def publish(self, messages: Sequence[BusMessage]) -> None:
         """Hand each message to whoever subscribed its channel."""
@@ -28,21 +30,25 @@ class MemoryBus:
 
     async def subscribe(self, *channels: str) -> "MemorySubscription":
         """Receive these channels."""
-        subscription = MemorySubscription(self._subscribers)
+        subscription = MemorySubscription(self._subscribers, self._open)
+        self._open.add(subscription)
         await subscription.add(*channels)
         return subscription
 
     async def close(self) -> None:
         """End every subscription."""
-        for subscription in {item for group in self._subscribers.values() for item in group}:
+        for subscription in tuple(self._open):
             await subscription.close()
 
 
 class MemorySubscription:
     """`engine.ports.Subscription`: a bounded queue owned by the loop that subscribed."""
 
-    def __init__(self, subscribers: dict[str, set["MemorySubscription"]]) -> None:
+    def __init__(
+        self, subscribers: dict[str, set["MemorySubscription"]], subscriptions: set["MemorySubscription"]
+    ) -> None:
         self._subscribers = subscribers
+        self._subscriptions = subscriptions
         self._channels: set[str] = set()
         self._loop = asyncio.get_running_loop()
         self._queue: asyncio.Queue[BusMessage | None] = asyncio.Queue()
@@ -56,8 +62,9 @@ class MemorySubscription:
             running = None
         if running is self._loop:
             self._put(message)
-        elif not self._loop.is_closed():
-            self._loop.call_soon_threadsafe(self._put, message)
+        else:
+            with suppress(RuntimeError):  # the subscriber's loop has ended
+                self._loop.call_soon_threadsafe(self._put, message)
 
     def _put(self, message: BusMessage) -> None:
         if self._queue.qsize() < QUEUE_LIMIT:
@@ -68,6 +75,8 @@ class MemorySubscription:
 
     async def add(self, *channels: str) -> None:
         """Start receiving these channels."""
+        if self not in self._subscriptions:
+            return
         for channel in channels:
             self._subscribers[channel].add(self)
             self._channels.add(channel)
@@ -88,9 +97,11 @@ class MemorySubscription:
                 self._lossy.discard(message.channel)
             if message.channel in self._channels:
                 yield message
+        self._queue.put_nowait(None)  # whoever iterates again ends as well
 
     async def close(self) -> None:
-        """End the iteration after what is queued already."""
+        """End the iteration for good; what is queued is dropped."""
+        self._subscriptions.discard(self)
         await self.remove(*tuple(self._channels))
         self._queue.put_nowait(None)
 
