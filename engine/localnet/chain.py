@@ -8,11 +8,13 @@ lock anyway.
 """
 
 import os
+from collections import deque
 from collections.abc import Callable
 from dataclasses import dataclass
 from typing import Any, Final
 
 from solders.account import Account
+from solders.hash import Hash
 from solders.keypair import Keypair
 from solders.litesvm import LiteSVM
 from solders.pubkey import Pubkey
@@ -26,7 +28,8 @@ from solders.transaction_metadata import (
 )
 from solders.transaction_status import TransactionErrorFieldless, TransactionErrorType
 
-from engine.localnet.accounts import NATIVE_MINT, PROGRAM_NAMES, holding, mint, native_mint_account, ui_amount
+from engine.localnet.accounts import NATIVE_MINT, native_mint_account
+from engine.localnet.failures import error_json, status_json
 from engine.localnet.store import Genesis, SlotRecord, Store
 from engine.localnet.timeline import (
     MAX_BLOCKHASH_AGE,
@@ -37,19 +40,20 @@ from engine.localnet.timeline import (
     Timeline,
     Timing,
 )
+from engine.localnet.tokens import TokenIndex
 from engine.localnet.transactions import (
     AccountKeys,
     LandedTransaction,
-    error_json,
     inner_json,
     memo_of,
     resolve_keys,
-    status_json,
 )
 from engine.localnet.versions import AccountVersions
 from engine.units import LAMPORTS_PER_SOL
 
 FAUCET_LAMPORTS: Final = 500_000_000 * LAMPORTS_PER_SOL
+SLOT_HASHES: Final = 512
+"""How many past slots programs can look up, newest first; making an address lookup table takes one of them."""
 STATUS_CACHE_SLOTS: Final = 300
 """How long a status is found without searching the history, as on a real node."""
 
@@ -93,9 +97,8 @@ class Chain:
         )
         self._versions = AccountVersions()
         self._programs: dict[Pubkey, Account] = {}
-        self._decimals: dict[Pubkey, int] = {}
-        self._held_by: dict[Pubkey, set[Pubkey]] = {}
-        self._held_of: dict[Pubkey, set[Pubkey]] = {}
+        self.tokens = TokenIndex(self._svm.get_account)
+        self._slot_hashes: deque[tuple[int, Hash]] = deque(maxlen=SLOT_HASHES)
         self._pending: list[LandedTransaction] = []
         self._recent: dict[Signature, Landed] = {}
         self._recent_by_slot: dict[int, list[Signature]] = {}
@@ -108,7 +111,7 @@ class Chain:
         self._svm.set_account(self.faucet.pubkey(), Account(FAUCET_LAMPORTS, b"", SYSTEM_PROGRAM))
         for key, account in self.store.accounts():
             self._svm.set_account(key, account)
-            self._index(key, account)
+            self.tokens.note(key, account)
         for stored in self.store.since(root_slot - STATUS_CACHE_SLOTS):
             self._remember(stored.signature, Landed(stored.slot, stored.error))
 
@@ -119,6 +122,7 @@ class Chain:
         clock = self._svm.get_clock()
         clock.unix_timestamp = self.block_time_s
         self._svm.set_clock(clock)
+        self._svm.set_slot_hashes(list(self._slot_hashes))
 
     # -- slots ------------------------------------------------------------
 
@@ -129,6 +133,7 @@ class Chain:
         point = self.timeline.current
         record = SlotRecord(point, self._versions.changed_in(point.slot), tuple(self._pending))
         self._pending.clear()
+        self._slot_hashes.appendleft((point.slot, self.hashes.latest))
         self.timeline.seal(now_ms)
         self.hashes.open(self.timeline.current.height)
         self._open_slot()
@@ -172,7 +177,7 @@ class Chain:
         for key, writable, old, new in zip(keys.all, keys.writable, before, after, strict=True):
             if writable and old != new:
                 self._versions.record(key, slot, old, new)
-                self._index(key, new)
+                self.tokens.note(key, new)
         error = error_json(outcome.err()) if isinstance(outcome, FailedTransactionMetadata) else None
         meta = outcome.meta() if isinstance(outcome, FailedTransactionMetadata) else outcome
         self._pending.append(
@@ -233,8 +238,8 @@ class Chain:
             "postBalances": [_lamports(account) for account in after],
             "innerInstructions": inner_json(meta),
             "logMessages": meta.logs(),
-            "preTokenBalances": self._token_balances(before),
-            "postTokenBalances": self._token_balances(after),
+            "preTokenBalances": self.tokens.balances(before),
+            "postTokenBalances": self.tokens.balances(after),
             "rewards": [],
             "loadedAddresses": {
                 "writable": [str(key) for key in keys.loaded_writable],
@@ -243,45 +248,11 @@ class Chain:
             "computeUnitsConsumed": meta.compute_units_consumed(),
         }
 
-    def _token_balances(self, accounts: list[Account | None]) -> list[dict[str, Any]]:
-        balances = []
-        for index, account in enumerate(accounts):
-            held = holding(account)
-            if held is not None:
-                balances.append(
-                    {
-                        "accountIndex": index,
-                        "mint": str(held.mint),
-                        "owner": str(held.owner),
-                        "programId": str(held.program),
-                        "uiTokenAmount": ui_amount(held.amount, self.decimals_of(held.mint)),
-                    }
-                )
-        return balances
-
     # -- accounts ------------------------------------------------------------
 
     def account(self, key: Pubkey, slot: int) -> Account | None:
         """The account as of a slot that is not older than the finalized one."""
         return self._versions.at(key, slot, self._read(key))
-
-    def holdings_by(self, owner: Pubkey) -> list[Pubkey]:
-        """Token accounts that belong, or once belonged, to the owner, sorted."""
-        return sorted(self._held_by.get(owner, ()), key=bytes)
-
-    def holdings_of(self, mint_key: Pubkey) -> list[Pubkey]:
-        """Token accounts that hold, or once held, the token, sorted."""
-        return sorted(self._held_of.get(mint_key, ()), key=bytes)
-
-    def decimals_of(self, mint_key: Pubkey) -> int:
-        """The mint's decimals, which never change; 0 if there is no such mint."""
-        decimals = self._decimals.get(mint_key)
-        if decimals is None:
-            minted = mint(self._svm.get_account(mint_key))
-            if minted is None:
-                return 0
-            decimals = self._decimals[mint_key] = minted.decimals
-        return decimals
 
     def rent_exempt_lamports(self, data_bytes: int) -> int:
         """The least lamports an account with so many bytes of data must hold."""
@@ -296,14 +267,6 @@ class Chain:
         if account is not None and account.executable:
             self._programs[key] = account
         return account
-
-    def _index(self, key: Pubkey, account: Account | None) -> None:
-        if account is None or account.owner not in PROGRAM_NAMES:
-            return
-        held = holding(account)
-        if held is not None:
-            self._held_by.setdefault(held.owner, set()).add(key)
-            self._held_of.setdefault(held.mint, set()).add(key)
 
 
 def _lamports(account: Account | None) -> int:

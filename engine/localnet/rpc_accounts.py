@@ -96,7 +96,7 @@ class AccountMethods:
         held = holding(account)
         if held is None:
             raise invalid_params("Invalid param: not a Token account")
-        return with_context(point.slot, ui_amount(held.amount, self._chain.decimals_of(held.mint)))
+        return with_context(point.slot, ui_amount(held.amount, self._chain.tokens.decimals_of(held.mint)))
 
     def get_token_accounts_by_owner(self, params: Params) -> Any:
         """The owner's token accounts of one mint or one token program."""
@@ -107,7 +107,7 @@ class AccountMethods:
         name = read_pubkey(by_mint if by_mint is not None else by_program)
         point = point_for(self._chain, config)
         found = []
-        for key in self._chain.holdings_by(owner):
+        for key in self._chain.tokens.by_owner(owner):
             account = self._chain.account(key, point.slot)
             held = holding(account)
             if held is not None and held.owner == owner and name == (held.mint if by_mint else held.program):
@@ -129,7 +129,7 @@ class AccountMethods:
         if minted is None:
             raise invalid_params("Invalid param: not a Token mint")
         largest: list[tuple[Pubkey, Holding]] = []
-        for account_key in self._chain.holdings_of(key):
+        for account_key in self._chain.tokens.by_mint(key):
             held = holding(self._chain.account(account_key, point.slot))
             if held is not None and held.mint == key:
                 largest.append((account_key, held))
@@ -143,4 +143,4 @@ class AccountMethods:
     def _told(self, account: Account | None, config: Config) -> Any:
         if account is None:
             return None
-        return encode_account(account, config.encoding("base64"), config.data_slice(), self._chain.decimals_of)
+        return encode_account(account, config.encoding("base64"), config.data_slice(), self._chain.tokens.decimals_of)

@@ -14,7 +14,7 @@ from solders.transaction_metadata import TransactionMetadata
 
 from engine.localnet.accounts import encode_account, encode_bytes
 from engine.localnet.chain import Chain, Simulation
-from engine.localnet.failures import PREFLIGHT_FAILURE, RpcError, invalid_params
+from engine.localnet.failures import PREFLIGHT_FAILURE, RpcError, error_json, error_text, invalid_params, status_json
 from engine.localnet.params import Config, Params, read_pubkey, read_signature
 from engine.localnet.rpc_accounts import point_for, with_context
 from engine.localnet.timeline import Commitment
@@ -23,10 +23,7 @@ from engine.localnet.transactions import (
     check_signatures,
     decode_transaction,
     encode_transaction,
-    error_json,
-    error_text,
     inner_json,
-    status_json,
 )
 
 MAX_STATUSES: Final = 256
@@ -106,7 +103,9 @@ class TransactionMethods:
             key = read_pubkey(address)
             account = simulation.post_accounts.get(key) or self._chain.account(key, slot)
             shown = account is not None and account.lamports > 0
-            told.append(encode_account(account, encoding, None, self._chain.decimals_of) if account and shown else None)
+            told.append(
+                encode_account(account, encoding, None, self._chain.tokens.decimals_of) if account and shown else None
+            )
         return told
 
     def request_airdrop(self, params: Params) -> str:

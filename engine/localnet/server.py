@@ -4,7 +4,6 @@ itself knows.
 
 import asyncio
 import contextlib
-import itertools
 import logging
 from collections.abc import Callable
 from typing import Any, Final
@@ -61,36 +60,26 @@ def _parse(text: bytes | str) -> Any:
         raise RpcError(PARSE_ERROR, "Parse error") from error
 
 
-class _Socket(Subscriber):
-    """One WebSocket: what it has to be told waits in an outbox, so that a slow reader holds up nobody
-    else.
-    """
+class Outbox(Subscriber):
+    """What one WebSocket has to be told, waiting in a queue so that a slow reader holds up nobody else."""
 
-    def __init__(self, response: web.WebSocketResponse) -> None:
-        self._response = response
-        self._outbox: asyncio.Queue[str] = asyncio.Queue(_OUTBOX_LIMIT)
-        self.overflowed = asyncio.Event()
+    def __init__(self, cut_off: Callable[[], None], limit: int = _OUTBOX_LIMIT) -> None:
+        self._cut_off = cut_off
+        self._waiting: asyncio.Queue[str] = asyncio.Queue(limit)
 
     def tell(self, message: dict[str, Any]) -> None:
-        """Queue a message; a reader that lets the outbox run full is cut off."""
+        """Queue a message; a reader that lets the queue run full is cut off."""
         try:
-            self._outbox.put_nowait(orjson.dumps(message).decode())
+            self._waiting.put_nowait(orjson.dumps(message).decode())
         except asyncio.QueueFull:
-            self.overflowed.set()
+            _log.warning("a subscriber does not read its messages and is disconnected")
+            self._cut_off()
 
-    async def write(self) -> None:
+    async def drain_into(self, response: web.WebSocketResponse) -> None:
         """Send what is queued until the socket is gone."""
         with contextlib.suppress(ConnectionError):
             while True:
-                await self._response.send_str(await self._outbox.get())
-
-    async def cut_off_when_full(self) -> None:
-        """Drop the connection once the outbox ran full."""
-        await self.overflowed.wait()
-        _log.warning("a subscriber does not read its messages and is disconnected")
-        self._response.force_close()
-        if self._response._req is not None and self._response._req.transport is not None:
-            self._response._req.transport.abort()
+                await response.send_str(await self._waiting.get())
 
 
 class Server:
@@ -99,7 +88,6 @@ class Server:
     def __init__(self, methods: Methods, subscriptions: Subscriptions) -> None:
         self._methods = methods
         self._subscriptions = subscriptions
-        self._ids = itertools.count(1)
         self._sockets: set[web.WebSocketResponse] = set()
         self._runner: web.AppRunner | None = None
 
@@ -163,29 +151,29 @@ class Server:
     async def _serve_socket(self, request: web.Request) -> web.WebSocketResponse:
         response = web.WebSocketResponse(heartbeat=30, compress=False)
         await response.prepare(request)
-        socket = _Socket(response)
+        transport = request.transport
+        outbox = Outbox(cut_off=transport.abort if transport is not None else lambda: None)
         self._sockets.add(response)
-        helpers = [asyncio.create_task(socket.write()), asyncio.create_task(socket.cut_off_when_full())]
+        writer = asyncio.create_task(outbox.drain_into(response))
         try:
             async for message in response:
                 if message.type is WSMsgType.TEXT:
-                    self._socket_message(socket, message.data)
+                    self._socket_message(outbox, message.data)
         finally:
-            for task in helpers:
-                task.cancel()
-            await asyncio.gather(*helpers, return_exceptions=True)
-            self._subscriptions.forget(socket)
+            writer.cancel()
+            await asyncio.gather(writer, return_exceptions=True)
+            self._subscriptions.forget(outbox)
             self._sockets.discard(response)
         return response
 
-    def _socket_message(self, socket: _Socket, text: str) -> None:
+    def _socket_message(self, outbox: Outbox, text: str) -> None:
         try:
             asked = _parse(text)
         except RpcError as error:
-            socket.tell(_failure(None, error))
+            outbox.tell(_failure(None, error))
             return
         for request in asked if isinstance(asked, list) else [asked]:
             follow_ups: list[Callable[[], None]] = []
-            socket.tell(_call(self._subscriptions.methods(socket, follow_ups), request))
+            outbox.tell(_call(self._subscriptions.methods(outbox, follow_ups), request))
             for follow_up in follow_ups:  # after the answer: a client knows no subscription before it has its id
                 follow_up()

@@ -8,16 +8,13 @@ from dataclasses import dataclass
 from typing import Any, Final
 
 import base58
-import orjson
 from solders.account import Account
 from solders.instruction import CompiledInstruction
 from solders.message import Message, MessageV0, VersionedMessage
 from solders.pubkey import Pubkey
-from solders.rpc.responses import GetSignatureStatusesResp, RpcResponseContext
 from solders.signature import Signature
 from solders.transaction import SanitizeError, VersionedTransaction
 from solders.transaction_metadata import TransactionMetadata
-from solders.transaction_status import TransactionConfirmationStatus, TransactionErrorType, TransactionStatus
 
 from engine.localnet.accounts import encode_bytes
 from engine.localnet.failures import SIGNATURE_FAILURE, UNSUPPORTED_VERSION, RpcError, invalid_params
@@ -29,12 +26,6 @@ _MEMO_PROGRAMS: Final = (
     Pubkey.from_string("MemoSq4gqABAXKb96qnH8TysNcWxMyWCqXgDLGmfcHr"),
     Pubkey.from_string("Memo1UhkJRfHyvLMcVucJwxXeuD728EqVDDwQDxFMNo"),
 )
-_ERROR_TEXTS: Final = {
-    "AccountNotFound": "Attempt to debit an account but found no record of a prior credit.",
-    "AlreadyProcessed": "This transaction has already been processed",
-    "BlockhashNotFound": "Blockhash not found",
-    "InsufficientFundsForFee": "Insufficient funds for fee",
-}
 
 
 @dataclass(frozen=True, slots=True)
@@ -116,33 +107,6 @@ def check_signatures(transaction: VersionedTransaction) -> None:
     check_shape(transaction)
     if not all(transaction.verify_with_results()):
         raise RpcError(SIGNATURE_FAILURE, "Transaction signature verification failure")
-
-
-def error_json(error: TransactionErrorType | None) -> Any:
-    """A transaction error in the RPC's JSON form."""
-    if error is None:
-        return None
-    status = TransactionStatus(0, None, None, error, TransactionConfirmationStatus.Processed)
-    told = orjson.loads(GetSignatureStatusesResp([status], RpcResponseContext(0)).to_json())
-    return told["result"]["value"][0]["err"]
-
-
-def error_text(told: Any) -> str:
-    """A transaction error in JSON form as the sentence that clients look for in preflight failures."""
-    if isinstance(told, str):
-        return _ERROR_TEXTS.get(told, told)
-    failed = told.get("InstructionError") if isinstance(told, dict) else None
-    if failed is None:
-        return orjson.dumps(told).decode()
-    index, reason = failed
-    if isinstance(reason, dict) and "Custom" in reason:
-        return f"Error processing Instruction {index}: custom program error: {reason['Custom']:#x}"
-    return f"Error processing Instruction {index}: {reason}"
-
-
-def status_json(error: Any) -> dict[str, Any]:
-    """The deprecated `status` member that clients still parse."""
-    return {"Ok": None} if error is None else {"Err": error}
 
 
 def resolve_keys(message: VersionedMessage, read: Callable[[Pubkey], Account | None]) -> AccountKeys:

@@ -50,7 +50,7 @@ async def test_what_was_confirmed_survives_kill_9_at_any_moment(tmp_path: Path) 
         receiver, payer = Keypair().pubkey(), Keypair()
         confirmed: dict[Signature, int] = {}
         sent: list[Signature] = []
-        for round_number in range(4):
+        for round_number in range(3):
             async with AsyncClient(node.rpc_url, commitment=Confirmed) as client:
                 if round_number == 0:
                     payer = await funded(client)
@@ -71,7 +71,7 @@ async def test_what_was_confirmed_survives_kill_9_at_any_moment(tmp_path: Path) 
                 now = await client.get_balance(receiver, Confirmed)
                 assert now.value >= balance.value
                 assert now.context.slot >= balance.context.slot
-        assert len(confirmed) >= 4 * 60
+        assert len(confirmed) >= 3 * 60
         async with AsyncClient(node.rpc_url, commitment=Confirmed) as client:
             await _paid_is_what_landed(client, receiver, sent)
 
@@ -119,14 +119,10 @@ async def test_blockhashes_go_on_over_a_restart_and_differ_between_chains(tmp_pa
 
     with running_localnet(tmp_path / "one", confirm_ms=20, finalize_ms=40, slot_ms=20) as one:
         await watch(one)
-        for _ in range(2):
-            one.restart()
-            await watch(one)
+        one.restart()
+        await watch(one)
     with running_localnet(tmp_path / "two", confirm_ms=20, finalize_ms=40, slot_ms=20) as two:
-        for _ in range(3):
-            await watch(two)
-            async with AsyncClient(two.rpc_url) as client:
-                await until_height(client, (await client.get_block_height(Processed)).value + 8, Processed)
+        await watch(two)
 
 
 async def test_accounts_tokens_and_history_are_whole_after_a_clean_stop(tmp_path: Path) -> None:

@@ -9,6 +9,7 @@ from solana.rpc.async_api import AsyncClient
 from solana.rpc.commitment import Confirmed, Finalized, Processed
 from solana.rpc.core import RPCException
 from solana.rpc.models import TxOpts
+from solders.address_lookup_table_account import AddressLookupTableAccount
 from solders.instruction import AccountMeta, CompiledInstruction, Instruction
 from solders.keypair import Keypair
 from solders.message import MessageV0, to_bytes_versioned
@@ -46,6 +47,7 @@ from tests.contract.solana_steps import (
     until_status,
 )
 
+_LOOKUP = Pubkey.from_string("AddressLookupTab1e1111111111111111111111111")
 _CLOCK = Pubkey.from_string("SysvarC1ock11111111111111111111111111111111")
 
 
@@ -222,6 +224,33 @@ async def test_more_than_256_statuses_are_refused(client: AsyncClient) -> None:
     assert len((await client.get_signature_statuses([Signature.default()] * 256)).value) == 256
     with pytest.raises(RPCException, match="max 256"):
         await client.get_signature_statuses([Signature.default()] * 257)
+
+
+async def test_an_address_lookup_table_can_be_made_filled_and_used(client: AsyncClient) -> None:
+    payer, receiver = await funded(client), Pubkey.new_unique()
+    recent = (await client.get_slot(Confirmed)).value
+    address, bump = Pubkey.find_program_address([bytes(payer.pubkey()), struct.pack("<Q", recent)], _LOOKUP)
+    table, authority = AccountMeta(address, False, True), AccountMeta(payer.pubkey(), True, True)
+    system = AccountMeta(Pubkey.default(), False, False)
+    create = Instruction(_LOOKUP, struct.pack("<IQB", 0, recent, bump), [table, authority, authority, system])
+    extend = Instruction(_LOOKUP, struct.pack("<IQ", 2, 1) + bytes(receiver), [table, authority, authority, system])
+    made = await client.send_transaction(await built(client, payer, [create, extend]), CHECKED)
+    await until_status(client, made.value, Status.Confirmed)
+    blockhash = (await client.get_latest_blockhash()).value.blockhash
+    tables = [AddressLookupTableAccount(address, [receiver])]
+    message = MessageV0.try_compile(payer.pubkey(), [transfer_sol(payer, receiver, 10**6)], tables, blockhash)
+    assert receiver not in message.account_keys
+    paid = await client.send_transaction(VersionedTransaction(message, [payer]), CHECKED)
+    await until_status(client, paid.value, Status.Confirmed)
+    told = (await client.get_transaction(paid.value, "json", Confirmed, 0)).value
+    assert told is not None
+    meta = told.transaction.meta
+    assert meta is not None
+    assert meta.loaded_addresses is not None
+    assert meta.loaded_addresses.writable == [receiver]
+    assert meta.post_balances[len(message.account_keys)] == 10**6
+    history = (await client.get_signatures_for_address(receiver, commitment=Confirmed)).value
+    assert [row.signature for row in history] == [paid.value]
 
 
 def _text(value: str) -> bytes:
