@@ -13,7 +13,7 @@ from tests.localnet import Localnet, running_localnet
 def localnet(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Localnet]:
     """A node with short delays that tests share and do not restart."""
     data = tmp_path_factory.mktemp("localnet")
-    with running_localnet(data, confirm_ms=120, finalize_ms=400, slot_ms=20) as node:
+    with running_localnet(data, confirm_ms=80, finalize_ms=300, slot_ms=15) as node:
         yield node
 
 

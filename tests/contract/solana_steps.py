@@ -34,7 +34,7 @@ CHECKED: Final = TxOpts(skip_preflight=False, preflight_commitment=Confirmed)
 
 async def ask(url: str, method: str, *params: Any) -> dict[str, Any]:
     """One JSON-RPC request without any client library; the whole answer."""
-    async with httpx.AsyncClient() as http:
+    async with httpx.AsyncClient(verify=False) as http:
         body = {"jsonrpc": "2.0", "id": 7, "method": method, "params": list(params)}
         answer = (await http.post(url, json=body)).json()
     assert answer["jsonrpc"] == "2.0"

@@ -8,6 +8,7 @@ import pytest
 from solana.rpc.async_api import AsyncClient
 from solana.rpc.commitment import Confirmed, Finalized, Processed
 from solana.rpc.models import TokenAccountOpts
+from solana.rpc.websocket_api import SolanaWsClient
 from solders.keypair import Keypair
 from solders.message import MessageV0
 from solders.pubkey import Pubkey
@@ -132,8 +133,13 @@ async def test_accounts_tokens_and_history_are_whole_after_a_clean_stop(tmp_path
             payer = await funded(client)
             mint = await create_mint(client, payer, supply=1_000)
             last = await send(client, payer, token_transfer(payer, mint, other, 250))
-        assert node.stop() == 0
-        assert "slot" in node.start()
+        async with SolanaWsClient(node.ws_url) as socket:  # an open socket does not hold up the stop
+            await socket.slot_subscribe()
+            assert await asyncio.wait_for(asyncio.to_thread(node.stop), 8) == 0
+        ready = await asyncio.to_thread(node.start)
+        assert ready.startswith(
+            f"localnet ready on http://127.0.0.1:{node.port} (ws {node.port} and {node.port + 1}), slot "
+        )
         async with AsyncClient(node.rpc_url, commitment=Finalized) as client:
             assert (await client.get_token_account_balance(holding_address(other, mint))).value.amount == "250"
             held = await client.get_token_accounts_by_owner(other, TokenAccountOpts(program_id=TOKEN_PROGRAM_ID))
@@ -148,33 +154,19 @@ async def test_accounts_tokens_and_history_are_whole_after_a_clean_stop(tmp_path
             await funded(client)  # the faucet still has its key and its money
 
 
-def test_two_nodes_never_share_a_data_directory(tmp_path: Path) -> None:
-    with running_localnet(tmp_path, slot_ms=20) as node:
-        second = subprocess.run(node.command(free_port_pair()), capture_output=True, text=True, timeout=30, check=False)
-        assert second.returncode == 1
-        assert "another localnet runs on the data directory" in second.stderr
-        assert "Traceback" not in second.stderr
+def test_two_nodes_never_share_a_data_directory(localnet: Localnet) -> None:
+    second = subprocess.run(localnet.command(free_port_pair()), capture_output=True, text=True, timeout=30, check=False)
+    assert second.returncode == 1
+    assert "another localnet runs on the data directory" in second.stderr
+    assert "Traceback" not in second.stderr
 
 
-def test_a_taken_port_is_a_clear_error(tmp_path: Path) -> None:
-    with running_localnet(tmp_path / "one", slot_ms=20) as node:
-        second = subprocess.run(
-            Localnet(tmp_path / "two").command(node.port), capture_output=True, text=True, timeout=30, check=False
-        )
-        assert second.returncode == 1
-        assert f"cannot serve on ports {node.port} and {node.port + 1}" in second.stderr
-
-
-async def test_open_sockets_and_connections_do_not_hold_up_a_stop(tmp_path: Path) -> None:
-    with running_localnet(tmp_path, slot_ms=20) as node:
-        reader, writer = await asyncio.open_connection("127.0.0.1", node.port + 1)
-        writer.write(
-            b"GET / HTTP/1.1\r\nHost: localhost\r\nUpgrade: websocket\r\nConnection: Upgrade\r\n"
-            b"Sec-WebSocket-Version: 13\r\nSec-WebSocket-Key: dGhlIHNhbXBsZSBub25jZQ==\r\n\r\n"
-        )
-        assert b"101" in await reader.readline()
-        assert await asyncio.wait_for(asyncio.to_thread(node.stop), 8) == 0
-        writer.close()
+def test_a_taken_port_is_a_clear_error(localnet: Localnet, tmp_path: Path) -> None:
+    second = subprocess.run(
+        Localnet(tmp_path).command(localnet.port), capture_output=True, text=True, timeout=30, check=False
+    )
+    assert second.returncode == 1
+    assert f"cannot serve on ports {localnet.port} and {localnet.port + 1}" in second.stderr
 
 
 @pytest.mark.parametrize(

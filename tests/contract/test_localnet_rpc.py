@@ -83,7 +83,7 @@ async def test_a_request_that_cannot_be_answered_gets_its_code(
     ("body", "code"), [("{", -32700), ("7", -32600), ("[]", -32600), ('{"id":1}', -32600), ("[1]", -32600)]
 )
 async def test_a_body_that_is_no_request_is_an_answer_not_a_crash(localnet: Localnet, body: str, code: int) -> None:
-    async with httpx.AsyncClient() as http:
+    async with httpx.AsyncClient(verify=False) as http:
         response = await http.post(localnet.rpc_url, content=body)
     assert response.status_code == 200
     answer = response.json()
@@ -96,7 +96,7 @@ async def test_a_batch_is_answered_in_order_with_its_errors_in_place(localnet: L
         {"jsonrpc": "2.0", "id": "b", "method": "getNothing"},
         {"jsonrpc": "2.0", "id": "c", "method": "getSlot", "params": [{"commitment": "processed"}]},
     ]
-    async with httpx.AsyncClient() as http:
+    async with httpx.AsyncClient(verify=False) as http:
         answers = (await http.post(localnet.rpc_url, json=requests)).json()
     assert [answer["id"] for answer in answers] == ["a", "b", "c"]
     assert answers[0]["result"] == "ok"
@@ -105,7 +105,7 @@ async def test_a_batch_is_answered_in_order_with_its_errors_in_place(localnet: L
 
 
 async def test_a_browser_of_any_origin_may_ask(localnet: Localnet) -> None:
-    async with httpx.AsyncClient() as http:
+    async with httpx.AsyncClient(verify=False) as http:
         preflight = await http.options(
             localnet.rpc_url,
             headers={"Origin": "http://example.org", "Access-Control-Request-Headers": "content-type,solana-client"},
