@@ -27,7 +27,6 @@ from tests.contract.solana_steps import (
     send,
     token_transfer,
     transfer_sol,
-    until_height,
     until_status,
 )
 from tests.localnet import Localnet, free_port_pair, running_localnet
@@ -107,23 +106,29 @@ async def test_a_transaction_is_a_duplicate_even_after_a_restart(tmp_path: Path)
             assert (await client.get_balance(receiver, Processed)).value == 1_000_000
 
 
+async def _hashes(node: Localnet, up_to_height: int) -> dict[int, str]:
+    """The block hashes a client is given until the chain has reached the height."""
+    seen: dict[int, str] = {}
+    async with AsyncClient(node.rpc_url) as client:
+        while max(seen, default=0) < up_to_height:
+            latest = (await client.get_latest_blockhash()).value
+            seen[latest.last_valid_block_height - 150] = str(latest.blockhash)
+    return seen
+
+
 async def test_blockhashes_go_on_over_a_restart_and_differ_between_chains(tmp_path: Path) -> None:
-    seen: set[str] = set()
-
-    async def watch(node: Localnet) -> None:
-        async with AsyncClient(node.rpc_url) as client:
-            first = (await client.get_block_height(Processed)).value
-            await until_height(client, first + 5, Processed)
-            latest = str((await client.get_latest_blockhash()).value.blockhash)
-            assert latest not in seen
-            seen.add(latest)
-
     with running_localnet(tmp_path / "one", confirm_ms=20, finalize_ms=40, slot_ms=20) as one:
-        await watch(one)
+        before = await _hashes(one, 40)
         one.restart()
-        await watch(one)
+        after = await _hashes(one, 60)
+    assert min(after) > max(before) - 5  # what was not stored yet is told again
+    assert all(after[height] == before[height] for height in after.keys() & before.keys())
+    first = before | after
+    assert len(set(first.values())) == len(first)
     with running_localnet(tmp_path / "two", confirm_ms=20, finalize_ms=40, slot_ms=20) as two:
-        await watch(two)
+        second = await _hashes(two, 60)
+    assert first.keys() & second.keys()
+    assert not set(first.values()) & set(second.values())
 
 
 async def test_accounts_tokens_and_history_are_whole_after_a_clean_stop(tmp_path: Path) -> None:
