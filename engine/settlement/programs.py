@@ -12,9 +12,6 @@ TOKEN_2022: Final = Pubkey.from_string("TokenzQdBNbLqP5VEhdkAS6EPFLC1PHnBqCXEpPx
 ASSOCIATED_TOKEN: Final = Pubkey.from_string("ATokenGPvbdGVxr1b2hvZbsiqW5xWH25efTNsLJA8knL")
 MEMO: Final = Pubkey.from_string("MemoSq4gqABAXKb96qnH8TysNcWxMyWCqXgDLGmfcHr")
 
-LOCKED_LAMPORTS: Final = 890_880
-"""The rent-exempt minimum of an account without data: what every wallet and vault keeps on the chain for ever."""
-
 TOKEN_ACCOUNT_SIZE: Final = 170
 """Bytes of a Token-2022 associated token account: 165, the account type and the immutable-owner extension."""
 

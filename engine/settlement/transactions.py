@@ -11,14 +11,13 @@ from dataclasses import dataclass
 
 from solders.hash import Hash
 from solders.instruction import AccountMeta, Instruction
-from solders.message import MessageV0
+from solders.message import MessageV0, to_bytes_versioned
 from solders.pubkey import Pubkey
 
 from engine.settlement.programs import (
     ASSOCIATED_TOKEN,
     COMPUTE_BUDGET,
     LAMPORTS_PER_SIGNATURE,
-    LOCKED_LAMPORTS,
     MEMO,
     MINT_BASE_SIZE,
     SYSTEM,
@@ -27,6 +26,7 @@ from engine.settlement.programs import (
 )
 from engine.settlement.settlement import Kind, Settlement
 from engine.trading.orders import Side
+from engine.units import LOCKED_LAMPORTS
 
 MINT_TOKENS_AUTHORITY = 0
 
@@ -62,6 +62,11 @@ def build(settlement: Settlement, fee_payer: str, blockhash: str, budget: Comput
     return MessageV0.try_compile(
         Pubkey.from_string(fee_payer), [*_budget(budget), *legs, memo], [], Hash.from_string(blockhash)
     )
+
+
+def message_bytes(message: MessageV0) -> bytes:
+    """What is signed: the message with its version prefix."""
+    return to_bytes_versioned(message)
 
 
 def _budget(budget: ComputeBudget) -> list[Instruction]:

@@ -11,7 +11,6 @@ from solders.transaction import VersionedTransaction
 from solders.transaction_metadata import FailedTransactionMetadata, TransactionMetadata
 
 from engine.settlement.programs import (
-    LOCKED_LAMPORTS,
     MAX_METADATA_BYTES,
     MAX_TRANSACTION_BYTES,
     TOKEN_ACCOUNT_SIZE,
@@ -20,6 +19,7 @@ from engine.settlement.programs import (
 )
 from engine.settlement.settlement import Settlement
 from engine.settlement.transactions import ComputeBudget, build, fee_lamports, signers
+from engine.units import LOCKED_LAMPORTS
 from tests.unit.settlement.samples import BUY, FEE_PAYER, KEYS, MINT, SELL, TOKEN_ACCOUNT_RENT, VAULT, WALLET, launch
 
 BUDGET = ComputeBudget(unit_limit=120_000, unit_price_microlamports=1_000)

@@ -1,0 +1,204 @@
+"""The settlement worker's statements: read what must be sent, and move a row on only from the state it was seen in.
+
+Every change names the attempt it knows. If the row has moved on meanwhile nothing changes, and the caller is told.
+"""
+
+from collections.abc import Sequence
+from typing import Any, Final
+
+from sqlalchemy import Connection, RowMapping, Select, bindparam, insert, select, update
+
+from engine.persistence.bulk import insert_rows
+from engine.persistence.launches import WALLETS
+from engine.persistence.trading import ORDERS, SETTLEMENTS, TOKENS, TRADES, TRANSFERS, chunks
+from engine.settlement.settlement import Kind, Settlement, State
+from engine.trading.orders import Side
+from engine.trading.rows import Row
+
+_TEXTS: Final = (TOKENS.c.decimals, TOKENS.c.name, TOKENS.c.symbol, TOKENS.c.uri)
+
+
+def pending(connection: Connection, limit: int) -> list[Settlement]:
+    """The oldest pending settlements. When as many as `limit` come back there may be more."""
+    statement = _settlements(State.PENDING).order_by(SETTLEMENTS.c.created_at_ms, SETTLEMENTS.c.settlement_id)
+    return [_settlement(row) for row in connection.execute(statement.limit(limit)).mappings()]
+
+
+def in_state(connection: Connection, state: State) -> list[Settlement]:
+    """Every settlement in that state."""
+    return [_settlement(row) for row in connection.execute(_settlements(state)).mappings()]
+
+
+def confirmed_since(connection: Connection, created_since_ms: int) -> list[tuple[Settlement, int]]:
+    """Confirmed settlements made since then, each with the slot it was confirmed in."""
+    statement = _settlements(State.CONFIRMED).where(SETTLEMENTS.c.created_at_ms >= created_since_ms)
+    return [(_settlement(row), row["slot"]) for row in connection.execute(statement).mappings()]
+
+
+def _settlements(state: State) -> Select[Any]:
+    return (
+        select(SETTLEMENTS, *_TEXTS)
+        .join_from(SETTLEMENTS, TOKENS, SETTLEMENTS.c.token == TOKENS.c.address)
+        .where(SETTLEMENTS.c.state == state.value)
+    )
+
+
+def _settlement(row: RowMapping) -> Settlement:
+    return Settlement(
+        settlement_id=row["settlement_id"],
+        kind=Kind(row["kind"]),
+        side=None if row["side"] is None else Side(row["side"]),
+        token=row["token"],
+        seq=row["seq"],
+        account_id=row["account_id"],
+        account_seq=row["account_seq"],
+        wallet=row["wallet"],
+        vault=row["vault"],
+        lamports=row["lamports"],
+        tokens=row["tokens"],
+        rent_lamports=row["rent_lamports"],
+        decimals=row["decimals"],
+        name=row["name"],
+        symbol=row["symbol"],
+        uri=row["uri"],
+        state=State(row["state"]),
+        attempt=row["attempt"],
+        errors=row["errors"],
+        signature=row["signature"],
+        signed_bytes=row["signed_bytes"],
+        last_valid_block_height=row["last_valid_block_height"],
+        created_at_ms=row["created_at_ms"],
+    )
+
+
+def key_names(connection: Connection, addresses: Sequence[str]) -> dict[str, str]:
+    """The names of owned addresses' keys."""
+    names: dict[str, str] = {}
+    for part in chunks(addresses):
+        statement = select(WALLETS.c.address, WALLETS.c.key_name).where(WALLETS.c.address.in_(part))
+        names.update((row.address, row.key_name) for row in connection.execute(statement))
+    return names
+
+
+def add_wallet(connection: Connection, wallet: Row) -> None:
+    """Make an owned address known, unless it is."""
+    if not key_names(connection, [wallet["address"]]):
+        connection.execute(insert(WALLETS), [wallet])
+
+
+_STORE_SIGNED: Final = (
+    update(SETTLEMENTS)
+    .where(SETTLEMENTS.c.settlement_id == bindparam("key_id"))
+    .where(SETTLEMENTS.c.attempt == bindparam("key_attempt"))
+    .where(SETTLEMENTS.c.state == State.PENDING.value)
+    .values(
+        state=State.SIGNED.value,
+        attempt=bindparam("new_attempt"),
+        signature=bindparam("new_signature"),
+        signed_bytes=bindparam("new_bytes"),
+        last_valid_block_height=bindparam("new_height"),
+    )
+)
+
+
+def store_signed(connection: Connection, signed: Sequence[Settlement]) -> set[str]:
+    """Store the signed bytes of these, each under the attempt it carries; the ids of those that were still free."""
+    rows = [
+        {
+            "key_id": settlement.settlement_id,
+            "key_attempt": settlement.attempt - 1,
+            "new_attempt": settlement.attempt,
+            "new_signature": settlement.signature,
+            "new_bytes": settlement.signed_bytes,
+            "new_height": settlement.last_valid_block_height,
+        }
+        for settlement in signed
+    ]
+    if connection.execute(_STORE_SIGNED, rows).rowcount == len(rows):
+        return {settlement.settlement_id for settlement in signed}
+    stored: set[str] = set()
+    for part in chunks([settlement.signature for settlement in signed]):
+        statement = select(SETTLEMENTS.c.settlement_id).where(SETTLEMENTS.c.signature.in_(part))
+        stored.update(connection.execute(statement).scalars())
+    return stored
+
+
+_CONFIRM: Final = (
+    update(SETTLEMENTS)
+    .where(SETTLEMENTS.c.settlement_id == bindparam("key_id"))
+    .where(SETTLEMENTS.c.attempt == bindparam("key_attempt"))
+    .where(SETTLEMENTS.c.state == State.SIGNED.value)
+    .values(
+        state=State.CONFIRMED.value,
+        slot=bindparam("new_slot"),
+        fee_lamports=bindparam("new_fee_lamports"),
+        confirmed_at_ms=bindparam("new_at_ms"),
+        error=None,
+    )
+)
+
+
+def confirm(
+    connection: Connection, landed: Sequence[tuple[Settlement, int]], fee_lamports: int, now_ms: int
+) -> set[str]:
+    """Confirm settlements with the slot of each; the ids of those that were waiting for it."""
+    rows = [
+        {
+            "key_id": settlement.settlement_id,
+            "key_attempt": settlement.attempt,
+            "new_slot": slot,
+            "new_fee_lamports": fee_lamports,
+            "new_at_ms": now_ms,
+        }
+        for settlement, slot in landed
+    ]
+    if connection.execute(_CONFIRM, rows).rowcount == len(rows):
+        return {settlement.settlement_id for settlement, _ in landed}
+    confirmed: set[str] = set()
+    for part in chunks([settlement.settlement_id for settlement, _ in landed]):
+        statement = select(SETTLEMENTS.c.settlement_id).where(SETTLEMENTS.c.settlement_id.in_(part))
+        statement = statement.where(SETTLEMENTS.c.confirmed_at_ms == now_ms)
+        confirmed.update(connection.execute(statement).scalars())
+    return confirmed
+
+
+def take_back(
+    connection: Connection, settlement: Settlement, state: State, errors: int = 0, error: str | None = None
+) -> bool:
+    """Forget the current attempt: to be signed again (`pending`) or waiting for an operator (`failed`)."""
+    statement = (
+        update(SETTLEMENTS)
+        .where(SETTLEMENTS.c.settlement_id == settlement.settlement_id)
+        .where(SETTLEMENTS.c.attempt == settlement.attempt)
+        .where(SETTLEMENTS.c.state == settlement.state.value)
+        .values(state=state.value, errors=errors, error=error, signature=None, signed_bytes=None)
+    )
+    return connection.execute(statement).rowcount == 1
+
+
+def book_network_fee(connection: Connection, transfer: Row) -> None:
+    """Book what a failed transaction cost the platform."""
+    insert_rows(connection, TRANSFERS, [transfer])
+
+
+def fills(connection: Connection, settlement_ids: Sequence[str]) -> dict[str, RowMapping]:
+    """What the events about these trades need: the client's order id, the amounts and the price of the fill."""
+    found: dict[str, RowMapping] = {}
+    for part in chunks(settlement_ids):
+        statement = (
+            select(
+                TRADES.c.order_id,
+                ORDERS.c.client_order_id,
+                TRADES.c.token,
+                TRADES.c.side,
+                TRADES.c.lamports,
+                TRADES.c.tokens,
+                TRADES.c.price,
+                TRADES.c.account_id,
+                TRADES.c.account_seq,
+            )
+            .join_from(TRADES, ORDERS, TRADES.c.order_id == ORDERS.c.order_id)
+            .where(TRADES.c.order_id.in_(part))
+        )
+        found.update((row["order_id"], row) for row in connection.execute(statement).mappings())
+    return found

@@ -1,0 +1,179 @@
+"""Confirming: what became of the transactions in flight, told by their statuses and never by a clock.
+
+Landed is what the cluster's history knows. Dropped is what it does not know after the finalized block height has passed
+the transaction's last valid one; only then, or after a finalized error, is a settlement signed again.
+"""
+
+import logging
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import asdict
+from functools import partial
+from typing import Any, Final
+
+from sqlalchemy import Connection, RowMapping
+
+from engine.identifiers import SOL
+from engine.persistence import settlements as rows
+from engine.ports import BusMessage, SignatureStatus
+from engine.services import Services
+from engine.settlement.flights import Flight, Flights
+from engine.settlement.settlement import Kind, Settlement, State
+from engine.trading import events
+from engine.trading.orders import OrderState
+from engine.trading.rows import booking_id
+
+log = logging.getLogger(__name__)
+
+MAX_ERRORS: Final = 3
+"""Landed errors after which a settlement is left to an operator."""
+
+OnLaunchConfirmed = Callable[[Connection, Mapping[str, Any], int], list[BusMessage]]
+"""Called in the confirming transaction with the settlement's row and the time in epoch ms; returns what to publish."""
+
+OnLaunchFailed = Callable[[Connection, Mapping[str, Any], int, str], list[BusMessage]]
+"""Likewise for a launch that failed for good, with the error."""
+
+
+class Confirmer:
+    """Asks where flights stand and moves their rows."""
+
+    def __init__(
+        self,
+        services: Services,
+        flights: Flights,
+        fee_payer: str,
+        fee_lamports: int,
+        on_launch_confirmed: OnLaunchConfirmed,
+        on_launch_failed: OnLaunchFailed,
+    ) -> None:
+        self._services, self._flights, self._fee_payer = services, flights, fee_payer
+        self._fee_lamports = fee_lamports
+        self._on_launch_confirmed, self._on_launch_failed = on_launch_confirmed, on_launch_failed
+
+    async def look(self, flights: Sequence[Flight], search_history: bool = False) -> list[Flight]:
+        """Ask for the statuses of these and act on them; the ones that did not land.
+
+        Raises:
+            engine.errors.Unavailable: the chain cannot be asked.
+        """
+        if not flights:
+            return []
+        found = await self._services.chain.statuses([flight.signature for flight in flights], search_history)
+        pairs = [
+            (flight, status)
+            for flight, status in zip(flights, found, strict=True)
+            if flight.signature in self._flights.by_signature
+        ]
+        await self._confirm([pair for pair in pairs if _is_success(pair[1])])
+        for flight, status in pairs:
+            if status is not None and status.error is not None and status.finalized:
+                await self._landed_with_error(flight, status.error)
+        return [flight for flight, status in pairs if status is None]
+
+    async def give_back_expired(self, missing: Sequence[Flight]) -> list[Flight]:
+        """Of transactions that have no status, take back those that can never land; the others.
+
+        The height is read before the history: a block at that height or below would have been in it.
+        """
+        if not missing:
+            return []
+        height = await self._services.chain.finalized_block_height()
+        overdue = [flight for flight in missing if flight.settlement.last_valid_block_height < height]
+        dropped = await self.look(overdue, search_history=True)
+        for flight in dropped:
+            log.warning("settlement %s was dropped; it will be signed again", flight.settlement.settlement_id)
+            change = partial(
+                rows.take_back, settlement=flight.settlement, state=State.PENDING, errors=flight.settlement.errors
+            )
+            await self._services.database.write(change)
+            self._flights.give_back(flight)
+        gone = {flight.signature for flight in overdue}
+        return [flight for flight in missing if flight.signature not in gone]
+
+    async def _confirm(self, landed: list[tuple[Flight, SignatureStatus | None]]) -> None:
+        pairs = [(flight.settlement, status.slot) for flight, status in landed if status is not None]
+        if not pairs:
+            return
+        messages = await self._services.database.write(partial(self._record, landed=pairs))
+        for (flight, _), (_, slot) in zip(landed, pairs, strict=True):
+            self._flights.land(flight, slot)
+        self._services.bus.publish(messages)
+
+    def _record(self, connection: Connection, landed: list[tuple[Settlement, int]]) -> list[BusMessage]:
+        """In one transaction: the rows, what launches set off, and the events about them."""
+        now_ms = self._services.clock.now_ms()
+        changed = rows.confirm(connection, landed, self._fee_lamports, now_ms)
+        confirmed = [settlement for settlement, _ in landed if settlement.settlement_id in changed]
+        trades = {settlement.settlement_id: settlement for settlement in confirmed if settlement.kind is Kind.TRADE}
+        fills = rows.fills(connection, list(trades)) if trades else {}
+        messages = [_order_event(fill, trades[order_id], now_ms) for order_id, fill in fills.items()]
+        for settlement in confirmed:
+            if settlement.kind is Kind.LAUNCH:
+                messages += self._on_launch_confirmed(connection, asdict(settlement), now_ms)
+        return messages
+
+    async def _landed_with_error(self, flight: Flight, error: str) -> None:
+        settlement = flight.settlement
+        errors = settlement.errors + 1
+        state = State.FAILED if errors >= MAX_ERRORS else State.PENDING
+        level = logging.ERROR if state is State.FAILED else logging.WARNING
+        alert = "alert=settlement_failed " if state is State.FAILED else ""
+        log.log(level, "%ssettlement %s landed with an error: %s", alert, settlement.settlement_id, error)
+        record = partial(self._record_error, flight=flight, state=state, errors=errors, error=error[:300])
+        self._services.bus.publish(await self._services.database.write(record))
+        if state is State.FAILED:
+            self._flights.fail(settlement)
+        else:
+            self._flights.give_back(flight)
+
+    def _record_error(
+        self, connection: Connection, flight: Flight, state: State, errors: int, error: str
+    ) -> list[BusMessage]:
+        """The row's new state and the network fee, which the platform paid for nothing."""
+        settlement, now_ms = flight.settlement, self._services.clock.now_ms()
+        if not rows.take_back(connection, settlement, state, errors, error):
+            return []
+        rows.book_network_fee(connection, self._network_fee(flight, now_ms))
+        if state is State.FAILED and settlement.kind is Kind.LAUNCH:
+            return self._on_launch_failed(connection, asdict(settlement), now_ms, error)
+        return []
+
+    def _network_fee(self, flight: Flight, now_ms: int) -> dict[str, Any]:
+        return {
+            "transfer_id": booking_id("fee", flight.signature),
+            "kind": "network_fee",
+            "account_id": None,
+            "asset": SOL,
+            "amount": -self._fee_lamports,
+            "account_seq": 0,
+            "token": flight.settlement.token,
+            "address": self._fee_payer,
+            "signature": flight.signature,
+            "settlement_id": flight.settlement.settlement_id,
+            "created_at_ms": now_ms,
+        }
+
+
+def _is_success(status: SignatureStatus | None) -> bool:
+    return status is not None and status.error is None and status.confirmed
+
+
+def _order_event(fill: RowMapping, settlement: Settlement, now_ms: int) -> BusMessage:
+    return events.order_decided(
+        fill["account_id"],
+        {
+            "order_id": fill["order_id"],
+            "client_order_id": fill["client_order_id"],
+            "token": fill["token"],
+            "side": fill["side"],
+            "state": OrderState.CONFIRMED.value,
+            "reason": None,
+            "detail": None,
+            "lamports": str(fill["lamports"]),
+            "tokens": str(fill["tokens"]),
+            "price": str(fill["price"]),
+            "signature": settlement.signature,
+            "account_seq": fill["account_seq"],
+            "at_ms": now_ms,
+        },
+    )

@@ -1,0 +1,64 @@
+"""The sending rule: which unsettled settlements may be sent now. Pure.
+
+A settlement may be sent when every payer of it holds enough of the asset, at a read of confirmed balances, for all of
+that payer's earlier unsettled outflows and then this one. So a payment is never sent at the cost of an earlier one,
+later ones need not wait for earlier ones to confirm, and the earliest unsettled settlement of a solvent ledger can
+always be sent.
+
+Settled means confirmed at or before the slot of the balance read: whatever was confirmed later counts as an outflow
+still to come, even if the read already shows it, which errs on the safe side.
+"""
+
+from collections.abc import Iterable, Mapping
+from dataclasses import dataclass
+
+from engine.identifiers import SOL
+from engine.settlement.settlement import Settlement
+from engine.units import LOCKED_LAMPORTS
+
+
+@dataclass(frozen=True, slots=True)
+class Holdings:
+    """What payers hold on the chain: (address, asset) → amount, true at `slot`. What is missing is not covered."""
+
+    slot: int
+    amounts: Mapping[tuple[str, str], int]
+
+    def spendable(self, payer: str, asset: str) -> int:
+        """Lamports above the locked minimum, or all base units."""
+        held = self.amounts.get((payer, asset), 0)
+        return held - LOCKED_LAMPORTS if asset == SOL else held
+
+
+def sendable(
+    pending: Iterable[Settlement],
+    in_flight: Iterable[Settlement],
+    confirmed: Iterable[tuple[Settlement, int]],
+    holdings: Holdings,
+) -> list[Settlement]:
+    """The pending settlements that may be sent, in their order.
+
+    `pending` must hold every pending settlement earlier than any it holds of the same payer; `in_flight` all that were
+    sent or failed and are not settled; `confirmed` recent ones with the slot they were confirmed in.
+    """
+    waiting = list(pending)
+    unsettled = [*waiting, *in_flight, *(settlement for settlement, slot in confirmed if slot > holdings.slot)]
+    queues: dict[tuple[str, str], list[tuple[int, str, int]]] = {}
+    for settlement in unsettled:
+        for payer, asset, amount in settlement.outflows():
+            entry = settlement.order_at(payer), settlement.settlement_id, amount
+            queues.setdefault((payer, asset), []).append(entry)
+    uncovered = _uncovered(queues, holdings)
+    return [settlement for settlement in waiting if settlement.settlement_id not in uncovered]
+
+
+def _uncovered(queues: Mapping[tuple[str, str], list[tuple[int, str, int]]], holdings: Holdings) -> set[str]:
+    """Settlements that some payer cannot cover after all of its earlier ones."""
+    uncovered: set[str] = set()
+    for (payer, asset), queue in queues.items():
+        left = holdings.spendable(payer, asset)
+        for _, settlement_id, amount in sorted(queue):
+            left -= amount
+            if left < 0:
+                uncovered.add(settlement_id)
+    return uncovered

@@ -1,0 +1,204 @@
+"""The settlement worker: sending, listening and confirming side by side until told to stop.
+
+One instance at a time is meant to run. A second one harms no row (every change names the attempt it knows), but each
+plans without the other's flights, so payments could be sent before they are covered and would have to be repeated.
+`run` may be given an event loop and thread of its own; `wake` may be called from any thread.
+"""
+
+import asyncio
+import contextlib
+import logging
+from collections.abc import Awaitable, Callable
+from functools import partial
+from typing import Final
+
+from engine.errors import Unavailable
+from engine.persistence import settlements as rows
+from engine.services import Services
+from engine.settlement.confirming import Confirmer, OnLaunchConfirmed, OnLaunchFailed
+from engine.settlement.flights import Flight, Flights
+from engine.settlement.sending import Sender, SendingLimits
+from engine.settlement.settlement import Kind, State
+from engine.settlement.signing import Signer
+from engine.settlement.transactions import ComputeBudget, fee_lamports
+
+log = logging.getLogger(__name__)
+
+FEE_PAYER_KEY: Final = "fee-payer"
+SIGNATURES_PER_TRANSACTION: Final = 3
+SPACING_S: Final = 0.03
+"""Least time between two rounds of a loop: what arrives meanwhile shares statements and requests."""
+IDLE_POLL_S: Final = 0.1
+RETRY_S: Final = 0.5
+REBROADCAST_MS: Final = 1_000
+FUNDS_CHECK_S: Final = 30.0
+LOW_FUNDS_LAMPORTS: Final = 5_000_000_000
+RECENT_MS: Final = 10 * 60_000
+"""Settlements this young may have been confirmed in a slot that a lagging node does not show yet."""
+CLOCK_SKEW_MS: Final = 1_000
+
+
+class SettlementService:
+    """Repeats the ledger's movements on the chain."""
+
+    def __init__(
+        self, services: Services, on_launch_confirmed: OnLaunchConfirmed, on_launch_failed: OnLaunchFailed
+    ) -> None:
+        settings = services.settings
+        budget = ComputeBudget(settings.compute_unit_limit, settings.compute_unit_price_microlamports)
+        self._services = services
+        self._signer = Signer(services.keys, FEE_PAYER_KEY, budget.unit_limit, budget.unit_price_microlamports)
+        self._flights = Flights()
+        skew_ms = 0 if settings.embedded else CLOCK_SKEW_MS
+        limits = SendingLimits(settings.settlements_in_flight, budget, skew_ms)
+        self._sender = Sender(services, self._signer, self._flights, limits)
+        self._confirmer = Confirmer(
+            services,
+            self._flights,
+            self._signer.fee_payer,
+            fee_lamports(SIGNATURES_PER_TRANSACTION, budget),
+            on_launch_confirmed,
+            on_launch_failed,
+        )
+        self._loop: asyncio.AbstractEventLoop | None = None
+        self._woken = asyncio.Event()
+        self._heard_event = asyncio.Event()
+        self._heard: set[str] = set()
+        self._sweep_due_ms = 0
+
+    @property
+    def fee_payer(self) -> str:
+        """The platform's address that pays the network."""
+        return self._signer.fee_payer
+
+    def wake(self) -> None:
+        """There is a new pending settlement; callable from any thread, harmless when nothing runs."""
+        if self._loop is not None:
+            with contextlib.suppress(RuntimeError):  # the loop has just been closed
+                self._loop.call_soon_threadsafe(self._woken.set)
+
+    async def run(self, stop: asyncio.Event) -> None:
+        """Settle until `stop` is set. What was signed before is taken up first."""
+        self._loop = asyncio.get_running_loop()
+        await self._repeat_until_done(self._take_up, stop)
+        listening = asyncio.create_task(self._listen(), name="settlement-listen")
+        try:
+            await asyncio.gather(
+                self._every(self._send_round, self._woken, IDLE_POLL_S, stop),
+                self._every(
+                    self._confirm_round, self._heard_event, self._services.settings.confirm_poll_ms / 1000, stop
+                ),
+                self._every(self._check_funds, asyncio.Event(), FUNDS_CHECK_S, stop),
+            )
+        finally:
+            self._loop = None
+            listening.cancel()
+            await asyncio.gather(listening, return_exceptions=True)
+
+    async def _repeat_until_done(self, work: Callable[[], Awaitable[None]], stop: asyncio.Event) -> None:
+        while not stop.is_set() and not await self._guarded(work):
+            await _wait(stop, None, RETRY_S)
+
+    async def _every(
+        self, work: Callable[[], Awaitable[None]], wake: asyncio.Event, pause_s: float, stop: asyncio.Event
+    ) -> None:
+        """Run `work` whenever woken and at least once per `pause_s`; an error is logged, and tried again."""
+        while not stop.is_set():
+            wake.clear()
+            good = await self._guarded(work)
+            await _wait(stop, None, SPACING_S if good else RETRY_S)
+            await _wait(stop, wake, pause_s)
+
+    async def _guarded(self, work: Callable[[], Awaitable[None]]) -> bool:
+        try:
+            await work()
+        except Unavailable as error:
+            log.warning("settlement waits: %s", error.detail)
+            return False
+        except Exception:
+            log.exception("alert=settlement_error settlement goes on after an error")
+            return False
+        return True
+
+    async def _take_up(self) -> None:
+        """Load what an earlier run left: signed attempts, failed ones, and what was confirmed of late."""
+        database, flights = self._services.database, self._flights
+        for settlement in await database.read(partial(rows.in_state, state=State.SIGNED)):
+            flights.add(settlement)
+        for settlement in await database.read(partial(rows.in_state, state=State.FAILED)):
+            if settlement.kind is not Kind.LAUNCH:
+                flights.failed[settlement.settlement_id] = settlement
+        recent_ms = self._services.clock.now_ms() - RECENT_MS
+        flights.remember_confirmed(await database.read(partial(rows.confirmed_since, created_since_ms=recent_ms)))
+        wallet = {
+            "address": self.fee_payer,
+            "kind": "fee_payer",
+            "key_name": FEE_PAYER_KEY,
+            "created_at_ms": self._services.clock.now_ms(),
+        }
+        await database.write(partial(rows.add_wallet, wallet=wallet))
+        await self._check_funds()
+
+    async def _send_round(self) -> None:
+        if await self._sender.round():
+            self._woken.set()
+
+    async def _listen(self) -> None:
+        """Collect what the socket says; when it breaks the sweep goes on alone until it stands again."""
+        while True:
+            await self._guarded(self._hear)
+            await asyncio.sleep(RETRY_S)
+
+    async def _hear(self) -> None:
+        async for signature in self._services.chain.confirmations():
+            if signature:
+                self._heard.add(signature)
+            else:
+                await self._services.chain.watch(list(self._flights.by_signature))
+            self._heard_event.set()
+
+    async def _confirm_round(self) -> None:
+        """What was heard of at once, everything at least once per poll."""
+        heard, self._heard = self._heard, set()
+        by_signature = self._flights.by_signature
+        known = [by_signature[signature] for signature in heard if signature in by_signature]
+        if known:
+            await self._confirmer.look(known)
+        await self._sweep()
+        if known:
+            self._woken.set()
+
+    async def _sweep(self) -> None:
+        now_ms = self._services.clock.now_ms()
+        if now_ms < self._sweep_due_ms or not self._flights:
+            return
+        self._sweep_due_ms = now_ms + self._services.settings.confirm_poll_ms
+        missing = await self._confirmer.look(list(self._flights.by_signature.values()))
+        overdue = [flight for flight in missing if flight.sent_at_ms <= now_ms - REBROADCAST_MS]
+        alive = await self._confirmer.give_back_expired(overdue)
+        await self._resend(alive)
+
+    async def _resend(self, flights: list[Flight]) -> None:
+        if flights:
+            await self._sender.send(flights)
+
+    async def _check_funds(self) -> None:
+        """Keep the fee payer in funds where the chain has a faucet; elsewhere say so when it runs low."""
+        chain, settings = self._services.chain, self._services.settings
+        held = (await chain.balances([self.fee_payer], [])).lamports[self.fee_payer]
+        if held >= LOW_FUNDS_LAMPORTS:
+            return
+        if settings.localnet:
+            await chain.airdrop(self.fee_payer, 2 * LOW_FUNDS_LAMPORTS)
+        else:
+            log.error("alert=fee_payer_low the fee payer %s holds %s lamports", self.fee_payer, held)
+
+
+async def _wait(stop: asyncio.Event, wake: asyncio.Event | None, seconds: float) -> None:
+    """Wait that long, or until one of the events is set."""
+    waits = [asyncio.ensure_future(event.wait()) for event in (stop, wake) if event is not None]
+    try:
+        await asyncio.wait(waits, timeout=seconds, return_when=asyncio.FIRST_COMPLETED)
+    finally:
+        for wait in waits:
+            wait.cancel()

@@ -1,0 +1,239 @@
+"""The signer: reads a message again from its bytes and signs only what a stored settlement asks for.
+
+It shares no code with `transactions.py` but program ids and sizes, and knows only the instructions this project builds:
+any other program, instruction, address, amount or signer is refused, whoever made the message.
+"""
+
+import hashlib
+import struct
+from collections.abc import Mapping
+from dataclasses import dataclass
+from typing import Final
+
+from solders.message import MessageV0, to_bytes_versioned
+from solders.pubkey import Pubkey
+from solders.signature import Signature
+from solders.transaction import SanitizeError, VersionedTransaction
+
+from engine.errors import Refusal
+from engine.ports import KeyStore
+from engine.settlement.programs import (
+    ASSOCIATED_TOKEN,
+    COMPUTE_BUDGET,
+    MEMO,
+    MINT_BASE_SIZE,
+    SYSTEM,
+    TOKEN_2022,
+    token_account,
+)
+from engine.settlement.settlement import Kind, Settlement
+from engine.trading.orders import Side
+from engine.units import LOCKED_LAMPORTS
+
+
+class SignerRefused(Refusal):
+    """The message is not what the settlement asks for, or not a message this project builds."""
+
+    code = "signer_refused"
+    status = 403
+
+
+@dataclass(frozen=True, slots=True)
+class Step:
+    """One decoded instruction: program, what it does, the accounts it touches in order, and its arguments."""
+
+    program: Pubkey
+    does: str
+    accounts: tuple[str, ...] = ()
+    arguments: tuple[int | str | bytes, ...] = ()
+
+
+@dataclass(frozen=True, slots=True)
+class Signed:
+    """A transaction ready to be sent; the signature is the fee payer's, which names the transaction."""
+
+    signature: str
+    transaction: bytes
+
+
+_METADATA: Final = {
+    hashlib.sha256(f"spl_token_metadata_interface:{name}".encode()).digest()[:8]: does
+    for name, does in (("initialize_account", "write metadata"), ("update_the_authority", "set metadata authority"))
+}
+
+
+class Signer:
+    """Signs settlements with the keys of a key store, for the platform's fee payer."""
+
+    def __init__(self, keys: KeyStore, fee_payer_key: str, unit_limit: int, unit_price_microlamports: int) -> None:
+        self._keys = keys
+        self._fee_payer_key = fee_payer_key
+        self._budget = (unit_limit, unit_price_microlamports)
+        self.fee_payer = str(keys.create(fee_payer_key))
+
+    def sign(self, message: bytes, settlement: Settlement, key_names: Mapping[str, str]) -> Signed:
+        """Check the serialised message against the settlement and sign it with every key it needs.
+
+        `key_names` are the names of the keys of owned addresses, from `wallets`.
+
+        Raises:
+            SignerRefused: for any message but the one the settlement asks for.
+        """
+        decoded = _decoded(message)
+        self._check(decoded, settlement)
+        required = [str(key) for key in decoded.account_keys[: decoded.header.num_required_signatures]]
+        signatures = [self._signature(address, message, key_names) for address in required]
+        transaction = VersionedTransaction.populate(decoded, signatures)
+        return Signed(str(signatures[0]), bytes(transaction))
+
+    def _signature(self, address: str, message: bytes, key_names: Mapping[str, str]) -> Signature:
+        name = self._fee_payer_key if address == self.fee_payer else key_names.get(address)
+        if name is None:
+            raise SignerRefused("a signer is no wallet of the platform", address=address)
+        return Signature(self._keys.sign(name, message))
+
+    def _check(self, message: MessageV0, settlement: Settlement) -> None:
+        if message.address_table_lookups:
+            raise SignerRefused("the message looks addresses up in a table")
+        addresses = [str(key) for key in message.account_keys]
+        if addresses[0] != self.fee_payer:
+            raise SignerRefused("the fee payer is not the platform's", address=addresses[0])
+        steps = [_step(message, addresses, instruction) for instruction in message.instructions]
+        budget = [step for step in steps if step.program == COMPUTE_BUDGET]
+        self._check_budget(budget)
+        found = [step for step in steps if step.program != COMPUTE_BUDGET]
+        wanted = _wanted(settlement, self.fee_payer)
+        if found != wanted:
+            raise SignerRefused("the instructions are not the settlement's", settlement=settlement.settlement_id)
+        self._check_signers(set(addresses[: message.header.num_required_signatures]), settlement)
+
+    def _check_budget(self, steps: list[Step]) -> None:
+        limit, price = self._budget
+        allowed = [Step(COMPUTE_BUDGET, "limit units", (), (limit,))]
+        if price:
+            allowed.append(Step(COMPUTE_BUDGET, "price units", (), (price,)))
+        if steps != allowed:
+            raise SignerRefused("the compute budget is not the platform's")
+
+    def _check_signers(self, found: set[str], settlement: Settlement) -> None:
+        other = settlement.token if settlement.kind is Kind.LAUNCH else settlement.vault
+        if found != {self.fee_payer, settlement.wallet, other}:
+            raise SignerRefused("the signers are not the settlement's", settlement=settlement.settlement_id)
+
+
+def _decoded(message: bytes) -> MessageV0:
+    try:
+        if not message or not message[0] & 0x80:
+            raise SignerRefused("the message is of the legacy form")
+        decoded = MessageV0.from_bytes(message[1:])
+        decoded.sanitize()
+    except (ValueError, SanitizeError) as error:
+        raise SignerRefused(f"the message cannot be read: {error}") from error
+    if to_bytes_versioned(decoded) != message:
+        raise SignerRefused("the message has bytes that mean nothing")
+    return decoded
+
+
+def _step(message: MessageV0, addresses: list[str], instruction: object) -> Step:
+    program = message.account_keys[instruction.program_id_index]  # type: ignore[attr-defined]
+    accounts = tuple(addresses[place] for place in bytes(instruction.accounts))  # type: ignore[attr-defined]
+    data = bytes(instruction.data)  # type: ignore[attr-defined]
+    try:
+        does, arguments = _READERS[program](data)
+    except (KeyError, IndexError, struct.error, UnicodeDecodeError) as error:
+        raise SignerRefused("an instruction is none of ours", program=str(program)) from error
+    return Step(program, does, accounts, arguments)
+
+
+_Reading = tuple[str, tuple[int | str | bytes, ...]]
+
+
+def _read_budget(data: bytes) -> _Reading:
+    does, layout = {2: ("limit units", "<BI"), 3: ("price units", "<BQ")}[data[0]]
+    return does, struct.unpack(layout, data)[1:]
+
+
+def _read_system(data: bytes) -> _Reading:
+    does, layout = {b"\2\0\0\0": ("pay", "<IQ"), b"\0\0\0\0": ("create account", "<IQQ32s")}[data[:4]]
+    return does, struct.unpack(layout, data)[1:]
+
+
+def _read_associated(data: bytes) -> _Reading:
+    return {b"\1": "make token account"}[data], ()
+
+
+def _read_memo(data: bytes) -> _Reading:
+    return "memo", (data.decode(),)
+
+
+def _read_token(data: bytes) -> _Reading:
+    does = _METADATA.get(data[:8])
+    if does is not None:
+        return does, (data[8:],)
+    does, layout = {
+        6: ("set authority", "<BB"),
+        12: ("transfer", "<QB"),
+        14: ("mint", "<QB"),
+        20: ("initialise mint", "<B32sB"),
+        39: ("metadata pointer", "<B32s32s"),
+    }[data[0]]
+    return does, struct.unpack(layout, data[1:])
+
+
+_READERS: Final = {
+    COMPUTE_BUDGET: _read_budget,
+    SYSTEM: _read_system,
+    ASSOCIATED_TOKEN: _read_associated,
+    TOKEN_2022: _read_token,
+    MEMO: _read_memo,
+}
+
+
+def _wanted(settlement: Settlement, fee_payer: str) -> list[Step]:
+    """What the settlement's message must do besides its compute budget, in order."""
+    steps = _launch_steps(settlement, fee_payer) if settlement.kind is Kind.LAUNCH else _trade_steps(settlement)
+    return [*steps, Step(MEMO, "memo", (), (f"bh1:{settlement.settlement_id}",))]
+
+
+def _trade_steps(settlement: Settlement) -> list[Step]:
+    wallet, vault, mint = settlement.wallet, settlement.vault, settlement.token
+    buys = settlement.side is Side.BUY
+    payer, payee = (wallet, vault) if buys else (vault, wallet)
+    steps = [
+        Step(SYSTEM, "pay", (payer, payee), (settlement.lamports,)),
+        Step(
+            TOKEN_2022,
+            "transfer",
+            (str(token_account(payee, mint)), mint, str(token_account(payer, mint)), payee),
+            (settlement.tokens, settlement.decimals),
+        ),
+    ]
+    return [_account_step(wallet, wallet, mint), *steps] if buys else steps
+
+
+def _launch_steps(settlement: Settlement, fee_payer: str) -> list[Step]:
+    wallet, vault, mint = settlement.wallet, settlement.vault, settlement.token
+    raw_mint, raw_payer = (bytes(Pubkey.from_string(address)) for address in (mint, fee_payer))
+    texts = [text.encode() for text in (settlement.name, settlement.symbol, settlement.uri)]
+    metadata = b"".join(struct.pack("<I", len(text)) + text for text in texts)
+    return [
+        Step(SYSTEM, "create account", (wallet, mint), (settlement.rent_lamports, MINT_BASE_SIZE, bytes(TOKEN_2022))),
+        Step(TOKEN_2022, "metadata pointer", (mint,), (0, bytes(32), raw_mint)),
+        Step(TOKEN_2022, "initialise mint", (mint,), (settlement.decimals, raw_payer, 0)),
+        Step(TOKEN_2022, "write metadata", (mint, fee_payer, mint, fee_payer), (metadata,)),
+        Step(SYSTEM, "pay", (wallet, vault), (LOCKED_LAMPORTS,)),
+        _account_step(wallet, vault, mint),
+        Step(
+            TOKEN_2022,
+            "mint",
+            (mint, str(token_account(vault, mint)), fee_payer),
+            (settlement.tokens, settlement.decimals),
+        ),
+        Step(TOKEN_2022, "set metadata authority", (mint, fee_payer), (bytes(32),)),
+        Step(TOKEN_2022, "set authority", (mint, fee_payer), (0, 0)),
+    ]
+
+
+def _account_step(payer: str, owner: str, mint: str) -> Step:
+    accounts = (payer, str(token_account(owner, mint)), owner, mint, str(SYSTEM), str(TOKEN_2022))
+    return Step(ASSOCIATED_TOKEN, "make token account", accounts)
