@@ -105,7 +105,7 @@ class Signer:
         wanted = _wanted(settlement, self.fee_payer)
         if found != wanted:
             raise SignerRefused("the instructions are not the settlement's", settlement=settlement.settlement_id)
-        self._check_signers(set(addresses[: message.header.num_required_signatures]), settlement)
+        self._check_privileges(message, addresses, settlement)
 
     def _check_budget(self, steps: list[Step]) -> None:
         limit, price = self._budget
@@ -115,10 +115,16 @@ class Signer:
         if steps != allowed:
             raise SignerRefused("the compute budget is not the platform's")
 
-    def _check_signers(self, found: set[str], settlement: Settlement) -> None:
-        other = settlement.token if settlement.kind is Kind.LAUNCH else settlement.vault
-        if found != {self.fee_payer, settlement.wallet, other}:
+    def _check_privileges(self, message: MessageV0, addresses: list[str], settlement: Settlement) -> None:
+        wallet, vault, token = settlement.wallet, settlement.vault, settlement.token
+        launches = settlement.kind is Kind.LAUNCH
+        signers = {self.fee_payer, wallet, token if launches else vault}
+        made = token if launches else str(token_account(wallet, token))
+        writable = {self.fee_payer, wallet, vault, str(token_account(vault, token)), made}
+        if signers != set(addresses[: message.header.num_required_signatures]):
             raise SignerRefused("the signers are not the settlement's", settlement=settlement.settlement_id)
+        if writable != {address for place, address in enumerate(addresses) if message.is_maybe_writable(place)}:
+            raise SignerRefused("the writable accounts are not the settlement's", settlement=settlement.settlement_id)
 
 
 def _decoded(message: bytes) -> MessageV0:
