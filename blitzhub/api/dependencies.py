@@ -13,7 +13,7 @@ from engine.errors import Refusal
 from engine.services import Services
 
 READS: Final = Policy("reads", burst=300, refill_ms=10)
-SIGN_INS: Final = Policy("sign-ins", burst=60, refill_ms=200)
+SIGN_INS: Final = Policy("sign-ins", burst=200, refill_ms=50)
 UPLOADS: Final = Policy("uploads", burst=10, refill_ms=6_000)
 LAUNCHES: Final = Policy("launches", burst=10, refill_ms=6_000)
 FAUCET: Final = Policy("faucet", burst=3, refill_ms=20_000)

@@ -1,0 +1,365 @@
+"""Tokens through the API: what is read, what is quoted, what is launched, and its picture."""
+
+import io
+import uuid
+from typing import Any
+
+import pytest
+from PIL import Image
+from sqlalchemy import insert
+
+from engine.curve import quote_buy, quote_sell
+from engine.persistence import market
+from engine.persistence.tables import TokenRow, TradeRow
+from engine.services import Services
+from engine.trading.execution import terms_of
+from tests.fakes import FakeBroker, FakeChain
+from tests.integration.api.client import TOKEN, Browser, add_token, assert_problem, row_counts, set_balance
+from tests.market_data import token_values, trade_values
+
+RICH = 100_000_000_000
+SUPPLY, RESERVE = 50_000_000_000, 1_250_000_000
+
+
+def picture(size: tuple[int, int] = (300, 200), kind: str = "PNG") -> bytes:
+    out = io.BytesIO()
+    Image.new("RGB", size, "orange").save(out, kind)
+    return out.getvalue()
+
+
+def launch_body(**changes: Any) -> dict[str, Any]:
+    body = {"client_id": str(uuid.uuid4()), "name": "Blue Whale", "symbol": "WHALE"}
+    return {name: value for name, value in {**body, **changes}.items() if value is not None}
+
+
+async def test_a_token_is_what_the_market_says_of_it(visitor: Browser, services: Services) -> None:
+    add_token(services, description="Big.", image="a" * 64)
+    response = await visitor.get(f"/api/tokens/{TOKEN}")
+    with services.database.snapshot() as connection:
+        assert response.json() == market.token(connection, TOKEN)
+    listed = (await visitor.get("/api/tokens?column=new&limit=5")).json()
+    assert listed == {"tokens": [response.json()], "next_cursor": None}
+
+
+async def test_the_board_is_paged(visitor: Browser, services: Services) -> None:
+    for number in range(2, 5):
+        with services.database.transaction() as connection:
+            connection.execute(insert(TokenRow), [token_values(number)])
+    seen, cursor = [], ""
+    for _ in range(3):
+        page = (await visitor.get(f"/api/tokens?limit=1{cursor}")).json()
+        seen += [token["address"] for token in page["tokens"]]
+        cursor = f"&cursor={page['next_cursor']}"
+    assert page["next_cursor"] is None
+    assert len(set(seen)) == 3
+
+
+async def test_trades_and_candles_are_paged_from_the_newest(visitor: Browser, services: Services) -> None:
+    add_token(services)
+    with services.database.transaction() as connection:
+        connection.execute(insert(TradeRow), [trade_values(TOKEN, seq) for seq in (1, 2, 3)])
+    first = (await visitor.get(f"/api/tokens/{TOKEN}/trades?limit=2")).json()
+    assert ([trade["seq"] for trade in first["trades"]], first["next_before_seq"]) == ([3, 2], 2)
+    last = (await visitor.get(f"/api/tokens/{TOKEN}/trades?limit=2&before_seq=2")).json()
+    assert ([trade["seq"] for trade in last["trades"]], last["next_before_seq"]) == ([1], None)
+    candles = (await visitor.get(f"/api/tokens/{TOKEN}/candles?interval=1s&limit=10")).json()["candles"]
+    assert sum(candle["n"] for candle in candles) == 3
+
+
+async def test_holders_are_accounts_with_a_balance_the_largest_first(trader: Browser, services: Services) -> None:
+    add_token(services, creator=trader.address)
+    set_balance(services, trader.address, 6_000_000_000, TOKEN)
+    holders = (await trader.get(f"/api/tokens/{TOKEN}/holders")).json()["holders"]
+    expected = {"account": trader.address, "amount": "6000000000", "share_bps": 100, "creator": True, "sim": False}
+    assert holders == [expected]
+
+
+async def test_the_metadata_is_what_wallets_read(visitor: Browser, services: Services) -> None:
+    add_token(services, image="b" * 64)
+    assert (await visitor.get(f"/api/tokens/{TOKEN}/metadata.json")).json() == {
+        "name": "Voltage Cat",
+        "symbol": "VOLT",
+        "description": "",
+        "image": f"https://localhost:8600/api/images/{'b' * 64}",
+    }
+
+
+STRANGER = "FZyDdnJLfC3ioPVxBzMVLWTp9iSUe4wvBK3y4Dqi4Tf4"
+
+
+@pytest.mark.parametrize(
+    "path", ["", "/quote?side=buy&amount=1000000000", "/candles", "/trades", "/holders", "/metadata.json"]
+)
+@pytest.mark.parametrize("address", [STRANGER, "SOL", "x" * 3000, "%00", "1" * 32 + "%0a", "%F0%9F%92%A9"])
+async def test_an_unknown_token_is_not_found(visitor: Browser, services: Services, path: str, address: str) -> None:
+    add_token(services)
+    assert_problem(await visitor.get(f"/api/tokens/{address}{path}"), 404, "unknown_token")
+
+
+@pytest.mark.parametrize(
+    ("query", "code"),
+    [
+        ("/trades?limit=0", "invalid_request"),
+        ("/trades?limit=201", "invalid_request"),
+        ("/trades?limit=1.5", "invalid_request"),
+        ("/trades?before_seq=-1", "invalid_request"),
+        (f"/trades?before_seq={2**63}", "invalid_request"),
+        (f"/trades?before_seq={'9' * 5000}", "invalid_request"),
+        (f"/candles?before_ms={2**64}", "invalid_request"),
+        ("/candles?interval=2m", "invalid_request"),
+        ("/candles?limit=100000", "invalid_request"),
+        ("/quote?side=hold&amount=1", "invalid_request"),
+        ("/quote?side=buy", "invalid_request"),
+        ("/quote?side=buy&amount=0", "invalid_amount"),
+        ("/quote?side=buy&amount=-1", "invalid_amount"),
+        ("/quote?side=buy&amount=1e18", "invalid_amount"),
+        ("/quote?side=buy&amount=１２３", "invalid_amount"),
+        (f"/quote?side=buy&amount={2**63}", "invalid_amount"),
+        (f"/quote?side=buy&amount={'9' * 5000}", "invalid_amount"),
+        ("/quote?side=buy&amount=1000000000&slippage_bps=-1", "invalid_slippage"),
+        ("/quote?side=buy&amount=1000000000&slippage_bps=10000", "invalid_slippage"),
+        ("/quote?side=buy&amount=9999999", "below_minimum"),
+        ("/quote?side=sell&amount=1", "nothing_received"),
+        (f"/quote?side=sell&amount={2**63 - 1}", "more_than_supply"),
+    ],
+)
+async def test_a_bad_question_about_a_token_is_refused(
+    visitor: Browser, services: Services, query: str, code: str
+) -> None:
+    add_token(services, supply=SUPPLY, reserve_lamports=RESERVE)
+    assert_problem(await visitor.get(f"/api/tokens/{TOKEN}{query}"), 422, code)
+
+
+@pytest.mark.parametrize(
+    "cursor", ["x", "1.", f"{2**63}.{STRANGER}", f"9999999999999999999.{STRANGER}", "-1.a", "%00", "9" * 101]
+)
+async def test_a_made_up_cursor_is_refused(trader: Browser, cursor: str) -> None:
+    for path in ("/api/tokens?column=new&", "/api/tokens?column=graduated&", "/api/me/orders?"):
+        response = await trader.get(f"{path}cursor={cursor}")
+        assert response.status_code == 422, response.text
+        assert response.json()["code"] in ("invalid_cursor", "invalid_request")
+
+
+async def test_a_made_up_order_cursor_is_refused(trader: Browser) -> None:
+    response = await trader.get(f"/api/me/orders?cursor=9999999999999999999.{'a' * 32}")
+    assert_problem(response, 422, "invalid_cursor")
+
+
+async def test_a_buy_quote_is_what_the_fill_will_be(trader: Browser, services: Services) -> None:
+    add_token(services, supply=SUPPLY, reserve_lamports=RESERVE, seq=7)
+    set_balance(services, trader.address, RICH)
+    terms = terms_of(token_values(supply=SUPPLY))
+    expected = quote_buy(terms, SUPPLY, 1_000_000_000)
+    got = (await trader.get(f"/api/tokens/{TOKEN}/quote?side=buy&amount=1000000000&slippage_bps=200")).json()
+    assert got == {
+        "token": TOKEN,
+        "seq": 7,
+        "side": "buy",
+        "amount": "1000000000",
+        "tokens": str(expected.tokens),
+        "lamports": str(expected.charged_lamports),
+        "minimum": str(expected.tokens * 98 // 100),
+        "slippage_bps": 200,
+        "fee_lamports": "10000000",
+        "refund_lamports": str(expected.refund_lamports),
+        "rent_lamports": "2074080",
+        "price": str(terms.curve.spot_price_units(SUPPLY)),
+        "price_after": str(expected.price_after),
+        "price_impact_bps": got["price_impact_bps"],
+        "graduates": False,
+        "max": got["max"],
+    }
+    assert 0 < got["price_impact_bps"] < 10_000
+    set_balance(services, trader.address, 0, TOKEN)
+    again = (await trader.get(f"/api/tokens/{TOKEN}/quote?side=buy&amount=1000000000")).json()
+    assert again["rent_lamports"] == "0", "the token account exists"
+
+
+async def test_a_sell_quote_is_what_the_fill_will_be(trader: Browser, services: Services) -> None:
+    add_token(services, supply=SUPPLY, reserve_lamports=RESERVE)
+    set_balance(services, trader.address, 5_000_000, TOKEN)
+    expected = quote_sell(terms_of(token_values(supply=SUPPLY)), SUPPLY, 1_000_000)
+    got = (await trader.get(f"/api/tokens/{TOKEN}/quote?side=sell&amount=1000000&slippage_bps=0")).json()
+    assert (got["tokens"], got["lamports"]) == ("1000000", str(expected.received_lamports))
+    assert (got["minimum"], got["fee_lamports"]) == (got["lamports"], str(expected.fees.total_lamports))
+    assert (got["rent_lamports"], got["refund_lamports"], got["max"]) == ("0", "0", "5000000")
+
+
+async def test_a_visitor_gets_a_quote_without_a_maximum(visitor: Browser, services: Services) -> None:
+    add_token(services)
+    got = (await visitor.get(f"/api/tokens/{TOKEN}/quote?side=buy&amount=1000000000")).json()
+    assert (got["max"], got["price_impact_bps"], got["rent_lamports"]) == (None, None, "2074080")
+
+
+@pytest.mark.parametrize("lamports", [0, 890_880, 12_964_959, 12_964_960, 1_000_000_000, RICH, 2**62])
+async def test_the_largest_buy_is_accepted_and_one_lamport_more_is_not(
+    trader: Browser, services: Services, lamports: int
+) -> None:
+    add_token(services, supply=SUPPLY, reserve_lamports=RESERVE)
+    set_balance(services, trader.address, lamports)
+    largest = int((await trader.get(f"/api/tokens/{TOKEN}/quote?side=buy&amount=1000000000")).json()["max"])
+
+    async def buy(amount: int) -> Any:
+        order = {"client_order_id": str(uuid.uuid4()), "token": TOKEN, "min_tokens_out": "1"}
+        return await trader.post("/api/buy", json={**order, "lamports": str(amount)})
+
+    if largest == 0:
+        assert_problem(await buy(10_000_000), 422, "funds")
+        return
+    assert (await buy(largest)).status_code == 202
+    beyond = await buy(largest + 1)
+    if lamports < 79_000_000_000:
+        assert_problem(beyond, 422, "funds")
+    else:
+        assert beyond.status_code == 202, "the curve ends there and gives the rest back"
+
+
+async def test_a_graduated_or_launching_token_has_no_quote(visitor: Browser, services: Services) -> None:
+    add_token(services, stage="graduated", supply=400_000_000_000)
+    assert_problem(await visitor.get(f"/api/tokens/{TOKEN}/quote?side=buy&amount=1000000000"), 422, "graduated")
+
+
+async def test_a_launch_is_booked_and_can_be_asked_for_again(trader: Browser, services: Services) -> None:
+    set_balance(services, trader.address, RICH)
+    image = (await trader.post("/api/images", content=picture())).json()["image"]
+    body = launch_body(image=image, description="Big.", first_buy_lamports="1000000000", first_buy_min_tokens_out="1")
+    response = await trader.post("/api/tokens", json=body)
+    assert (response.status_code, response.json()["stage"]) == (202, "launching")
+    assert (await trader.post("/api/tokens", json=body)).json() == response.json()
+    token = (await trader.get(f"/api/tokens/{response.json()['token']}")).json()
+    assert (token["name"], token["symbol"], token["stage"]) == ("Blue Whale", "WHALE", "launching")
+    assert (token["creator"], token["image"]) == (trader.address, f"/api/images/{image}")
+    assert isinstance(services.broker, FakeBroker)
+    assert services.broker.published == []
+
+
+BAD_LAUNCHES = [
+    ({"symbol": "whale"}, "invalid_symbol"),
+    ({"symbol": "WHA\u202eLE"}, "invalid_symbol"),
+    ({"symbol": "WHA\u200bLE"}, "invalid_symbol"),
+    ({"symbol": "WHALE\x07"}, "invalid_symbol"),
+    ({"symbol": 5}, "invalid_symbol"),
+    ({"name": "Blue\u202eWhale"}, "invalid_name"),
+    ({"name": "x" * 33}, "invalid_name"),
+    ({"name": True}, "invalid_name"),
+    ({"description": "\x00"}, "invalid_description"),
+    ({"description": "x" * 501}, "invalid_description"),
+    ({"image": "a" * 64}, "unknown_image"),
+    ({"image": "../../etc/passwd"}, "unknown_image"),
+    ({"image": 5}, "unknown_image"),
+    ({"client_id": "1"}, "invalid_client_id"),
+    ({"client_id": 1}, "invalid_client_id"),
+    ({"first_buy_lamports": "1"}, "below_minimum"),
+    ({"first_buy_lamports": "-1"}, "invalid_amount"),
+    ({"first_buy_lamports": 1_000_000_000}, "invalid_amount"),
+    ({"first_buy_lamports": True}, "invalid_amount"),
+    ({"first_buy_lamports": False}, "invalid_amount"),
+    ({"first_buy_lamports": 0}, "invalid_amount"),
+    ({"first_buy_lamports": []}, "invalid_amount"),
+    ({"first_buy_lamports": "1000000000", "first_buy_min_tokens_out": "0"}, "invalid_amount"),
+    ({"first_buy_lamports": str(RICH)}, "funds"),
+    ({"first_buy_lamports": str(2**63 - 1)}, "funds"),
+    ({"surprise": 1}, "invalid_request"),
+]
+
+
+@pytest.mark.parametrize(("changes", "code"), BAD_LAUNCHES)
+async def test_a_launch_that_cannot_be_is_refused(
+    trader: Browser, services: Services, changes: dict[str, Any], code: str
+) -> None:
+    set_balance(services, trader.address, RICH)
+    before = row_counts(services)
+    assert_problem(await trader.post("/api/tokens", json=launch_body(**changes)), 422, code)
+    assert row_counts(services) == before
+
+
+async def test_nobody_launches_or_uploads_without_a_session(visitor: Browser) -> None:
+    assert_problem(await visitor.post("/api/tokens", json=launch_body()), 401, "not_signed_in")
+    assert_problem(await visitor.post("/api/images", content=picture()), 401, "not_signed_in")
+
+
+async def test_a_picture_is_served_for_ever_under_its_hash(trader: Browser, services: Services) -> None:
+    first = await trader.post("/api/images", content=picture())
+    assert first.status_code == 201
+    assert (await trader.post("/api/images", content=picture())).json() == first.json()
+    assert row_counts(services)["images"] == 1
+    served = await trader.get(first.json()["url"])
+    assert served.headers["content-type"] == "image/webp"
+    assert served.headers["cache-control"] == "public, max-age=31536000, immutable"
+    with Image.open(io.BytesIO(served.content)) as drawn:
+        assert drawn.size == (256, 171)
+
+
+@pytest.mark.parametrize("image", ["a" * 64, "A" * 64, "x", "%00", "..%2f..%2fetc%2fpasswd"])
+async def test_a_picture_nobody_uploaded_is_not_found(visitor: Browser, image: str) -> None:
+    assert (await visitor.get(f"/api/images/{image}")).status_code == 404
+
+
+@pytest.mark.parametrize(
+    ("body", "status", "code"),
+    [
+        (b"", 422, "not_an_image"),
+        (b"no picture", 422, "not_an_image"),
+        (b"<svg xmlns='http://www.w3.org/2000/svg'/>", 422, "not_an_image"),
+        (picture(kind="BMP"), 422, "not_an_image"),
+        (picture()[:60], 422, "not_an_image"),
+        (picture((5001, 5000)), 422, "image_too_large"),
+        (b"\x89PNG" + b"\0" * 6_000_000, 413, "body_too_large"),
+    ],
+    ids=["empty", "text", "svg", "bmp", "truncated", "huge", "6 MB"],
+)
+async def test_what_is_no_picture_is_refused(
+    trader: Browser, services: Services, body: bytes, status: int, code: str
+) -> None:
+    before = row_counts(services)
+    assert_problem(await trader.post("/api/images", content=body), status, code)
+    assert row_counts(services) == before
+
+
+async def test_the_faucet_sends_sol_to_the_trading_wallet(trader: Browser, services: Services) -> None:
+    response = await trader.post("/api/faucet", json={})
+    assert response.status_code == 202
+    assert response.json() == {"signature": "airdrop1", "lamports": "10000000000"}
+    wallet = (await trader.get("/api/me")).json()["wallet"]
+    assert isinstance(services.chain, FakeChain)
+    assert services.chain.airdrops == [(wallet, 10_000_000_000)]
+    assert (await trader.get("/api/me/balances")).json()["lamports"] == "0", "it arrives as a deposit"
+    for _ in range(2):
+        await trader.post("/api/faucet")
+    assert_problem(await trader.post("/api/faucet"), 429, "too_many_requests")
+
+
+async def test_balances_say_what_is_free(trader: Browser, services: Services) -> None:
+    add_token(services, price=10**12)
+    set_balance(services, trader.address, 1_000_000_000)
+    set_balance(services, trader.address, 5_000_000, TOKEN)
+    assert (await trader.get("/api/me/balances")).json() == {
+        "lamports": "1000000000",
+        "locked_lamports": "890880",
+        "free_lamports": "999109120",
+        "account_seq": 0,
+        "tokens": [
+            {
+                "token": TOKEN,
+                "name": "Voltage Cat",
+                "symbol": "VOLT",
+                "image": None,
+                "decimals": 6,
+                "stage": "curve",
+                "amount": "5000000",
+                "price": "1000000000000",
+                "value_lamports": "5000000",
+            }
+        ],
+    }
+
+
+async def test_the_documents_describe_every_refusal(visitor: Browser) -> None:
+    document = (await visitor.get("/api/openapi.json")).json()
+    for path, operations in document["paths"].items():
+        if path.startswith("/health"):
+            continue
+        for operation in operations.values():
+            assert operation["summary"]
+            assert "application/problem+json" in operation["responses"]["4XX"]["content"], path
+    assert "example" in document["components"]["schemas"]["Buy"]
