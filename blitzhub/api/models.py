@@ -2,7 +2,7 @@
 
 from typing import Annotated, Any, Final
 
-from pydantic import BaseModel, BeforeValidator, ConfigDict, Field, ValidationInfo
+from pydantic import AfterValidator, BaseModel, BeforeValidator, ConfigDict, Field, ValidationInfo
 
 from engine.persistence.market import Column
 from engine.trading.execution import Stage
@@ -27,6 +27,15 @@ Amount = Annotated[
     Field(description="Base units as a string of digits, from 1 to 2^63 - 1.", examples=["100000000"]),
 ]
 """An amount in a request; whatever is none is refused as `invalid_amount`."""
+
+
+def _encodable(text: str) -> str:
+    text.encode()
+    return text
+
+
+Text = Annotated[str, AfterValidator(_encodable)]
+"""A text in a request; JSON can spell halves of characters, which nothing behind us could store."""
 
 
 class Request(BaseModel):
@@ -71,7 +80,7 @@ PROBLEMS: Final[dict[int | str, dict[str, Any]]] = {
 class NonceRequest(Request):
     """Ask to sign in. Without an address the wallet chooses the account."""
 
-    address: str | None = Field(None, examples=[_TRADER])
+    address: Text | None = Field(None, examples=[_TRADER])
 
 
 class Nonce(BaseModel):
@@ -85,10 +94,10 @@ class Nonce(BaseModel):
 class Verify(Request):
     """The signed sign-in: the text as the wallet signed it, and the signature in base64."""
 
-    nonce: str
-    address: str = Field(examples=[_TRADER])
-    message: str
-    signature: str
+    nonce: Text
+    address: Text = Field(examples=[_TRADER])
+    message: Text
+    signature: Text
     simulated: bool = Field(False, description="A program that says so of itself; shown beside its trades.")
 
 

@@ -25,6 +25,7 @@ from engine.persistence.tables import (
     WalletRow,
 )
 from engine.trading.orders import Order, OrderState
+from engine.units import MAX_AMOUNT
 
 Row = Mapping[str, Any]
 
@@ -207,7 +208,7 @@ def orders_json(
         query = query.where(_ORDERS.c.token == token)
     if cursor is not None:
         match = _CURSOR.match(cursor)
-        if match is None or int(match[1]) >= 2**63:
+        if match is None or int(match[1]) > MAX_AMOUNT:
             raise InvalidCursor("This cursor is not one of ours; start again without it.")
         at, at_ms = _ORDERS.c.decided_at_ms, int(match[1])
         query = query.where(or_(at < at_ms, and_(at == at_ms, _ORDERS.c.order_id < match[2])))

@@ -13,8 +13,8 @@ from sqlalchemy import Connection, Dialect, Table, bindparam, insert, update
 
 Rows = Sequence[Mapping[str, Any]]
 
-_NEW = "new_"
-_KEY = "key_"
+_NEW = "new__"  # no column begins like this: `key_name` must stay itself
+_KEY = "key__"
 
 
 def insert_rows(connection: Connection, into: Table, rows: Rows) -> None:

@@ -19,6 +19,7 @@ from engine.errors import Refusal
 from engine.indicators.candles import MINUTE_MS, Candle, Interval, Tick, bucket_of, fold, resample
 from engine.persistence.tables import CandleRow, TokenRow, TradeRow
 from engine.trading.events import figures
+from engine.units import MAX_AMOUNT
 
 ON_CURVE: Final = "curve"
 GRADUATED: Final = ["graduating", "graduated"]
@@ -202,7 +203,7 @@ def _progress(row: RowMapping) -> int:
 
 def _read_cursor(cursor: str) -> tuple[int, str]:
     match = _CURSOR.match(cursor)
-    if match is None:
+    if match is None or int(match[1]) > MAX_AMOUNT:
         raise InvalidCursor("This cursor is not one of ours; start again without it.")
     return int(match[1]), match[2]
 

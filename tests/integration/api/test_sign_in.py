@@ -173,6 +173,17 @@ async def test_what_is_no_signature_is_refused(visitor: Browser, signature: str)
     assert_problem(await verify(visitor, {**(await visitor.proof()), "signature": signature}), 401, "bad_signature")
 
 
+@pytest.mark.parametrize("field", ["nonce", "address", "message", "signature"])
+@pytest.mark.parametrize("value", [None, 5, True, [], {}, "\ud800"])
+async def test_a_proof_of_wrong_types_is_refused(visitor: Browser, services: Services, field: str, value: Any) -> None:
+    before = row_counts(services)
+    content = json.dumps({"nonce": "x", "address": visitor.address, "message": "x", "signature": "", field: value})
+    headers = {"Content-Type": "application/json"}
+    response = await visitor.post("/api/auth/verify", content=content.encode(), headers=headers)
+    assert_problem(response, 422, "invalid_request")
+    assert row_counts(services) == before
+
+
 async def test_nobody_signs_in_as_somebody_else(visitor: Browser, app: Starlette) -> None:
     async with Browser(app) as victim:
         body = {**(await visitor.proof()), "address": victim.address}

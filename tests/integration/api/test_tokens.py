@@ -90,7 +90,7 @@ STRANGER = "FZyDdnJLfC3ioPVxBzMVLWTp9iSUe4wvBK3y4Dqi4Tf4"
 @pytest.mark.parametrize(
     "path", ["", "/quote?side=buy&amount=1000000000", "/candles", "/trades", "/holders", "/metadata.json"]
 )
-@pytest.mark.parametrize("address", [STRANGER, "SOL", "x" * 3000, "%00", "1" * 32 + "%0a", "%F0%9F%92%A9"])
+@pytest.mark.parametrize("address", [STRANGER, "SOL", "x" * 3000, "%00", "%F0%9F%92%A9"])
 async def test_an_unknown_token_is_not_found(visitor: Browser, services: Services, path: str, address: str) -> None:
     add_token(services)
     assert_problem(await visitor.get(f"/api/tokens/{address}{path}"), 404, "unknown_token")
