@@ -1,6 +1,7 @@
 """Localnet's JSON-RPC as clients and browsers speak it: errors, batches, CORS, lookups, simulation and fees."""
 
 import base64
+import socket
 from typing import Any
 
 import httpx
@@ -119,6 +120,14 @@ async def test_a_browser_of_any_origin_may_ask(localnet: Localnet) -> None:
             answer = await http.post(f"http://127.0.0.1:{port}", json=body)
             assert answer.headers["access-control-allow-origin"] == "*"
             assert answer.json()["result"] == "ok"
+
+
+def test_only_this_machine_is_served(localnet: Localnet) -> None:
+    for port in (localnet.port, localnet.port + 1):
+        with socket.create_connection(("127.0.0.1", port), timeout=5):
+            pass
+        with pytest.raises(ConnectionRefusedError), socket.create_connection(("127.0.0.2", port), timeout=5):
+            pass
 
 
 async def test_history_pages_backwards_between_two_signatures(client: AsyncClient) -> None:
