@@ -54,21 +54,46 @@ def free_port() -> int:
 
 
 @contextlib.contextmanager
-def running_app(port: int, data_dir: Path) -> Iterator[str]:
-    """The built app until the block ends; yields its address. It must not compile the frontend again."""
-    if not BUILT_PAGE.exists():
-        pytest.skip("the frontend is not built: run `make build`")
-    built_at_ns = BUILT_PAGE.stat().st_mtime_ns
-    environment = os.environ | {"BLITZ_DATA_DIR": str(data_dir)}
-    environment.pop("BLITZ_PUBLIC_URL", None)
-    process = subprocess.Popen([sys.executable, "-m", "blitzhub", "--port", str(port)], cwd=ROOT, env=environment)
+def _process(*command: str, environment: dict[str, str]) -> Iterator[subprocess.Popen[bytes]]:
+    process = subprocess.Popen([sys.executable, *command], cwd=ROOT, env=environment)
     try:
-        url = f"http://localhost:{port}"
-        _wait_until_live(url, process)
-        yield url
+        yield process
     finally:
         process.send_signal(signal.SIGTERM)
         process.wait(_STOP_LIMIT_S)
+
+
+def _chain_port() -> int:
+    """A free port whose next one is free too: the chain's WebSocket is there."""
+    while True:
+        port = free_port()
+        with socket.socket() as probe, contextlib.suppress(OSError):
+            probe.bind(("127.0.0.1", port + 1))
+            return port
+
+
+@contextlib.contextmanager
+def running_app(port: int, data_dir: Path) -> Iterator[str]:
+    """The built app and a local chain until the block ends; yields the app's address.
+
+    The app must not compile the frontend again.
+    """
+    if not BUILT_PAGE.exists():
+        pytest.skip("the frontend is not built: run `make build`")
+    built_at_ns = BUILT_PAGE.stat().st_mtime_ns
+    chain_port = _chain_port()
+    url = f"http://localhost:{port}"
+    environment = os.environ | {
+        "BLITZ_DATA_DIR": str(data_dir),
+        "BLITZ_PUBLIC_URL": url,
+        "BLITZ_SOLANA_RPC_URL": f"http://127.0.0.1:{chain_port}",
+        "BLITZ_SOLANA_WS_URL": f"ws://127.0.0.1:{chain_port + 1}",
+    }
+    chain = ("-m", "workers", "localnet", "--port", str(chain_port), "--data", str(data_dir / "localnet"))
+    app = ("-m", "blitzhub", "--port", str(port))
+    with _process(*chain, environment=environment), _process(*app, environment=environment) as process:
+        _wait_until_live(url, process)
+        yield url
     assert BUILT_PAGE.stat().st_mtime_ns == built_at_ns, "starting the app compiled the frontend again"
 
 

@@ -10,8 +10,8 @@ from starlette.applications import Starlette
 from starlette.requests import Request
 from starlette.routing import Mount
 
-from blitzhub.api import create_api
-from blitzhub.api.limits import MAX_BODY_BYTES, MAX_IMAGE_BODY_BYTES
+from blitzhub.api import health, problems
+from blitzhub.api.limits import MAX_BODY_BYTES, MAX_IMAGE_BODY_BYTES, BodyLimit
 from engine.errors import Refusal, Unavailable
 
 
@@ -24,7 +24,13 @@ class _Order(BaseModel):
     lamports: str
 
 
-def _with_test_routes(api: FastAPI) -> FastAPI:
+def _api_of_errors() -> FastAPI:
+    """The API's own error handling and limits around routes that fail in every way."""
+    api = FastAPI()
+    problems.install(api)
+    api.add_middleware(BodyLimit)
+    api.include_router(health.router)
+
     @api.post("/order")
     async def order(body: _Order) -> dict[str, str]:
         return {"lamports": body.lamports}
@@ -50,8 +56,8 @@ def _with_test_routes(api: FastAPI) -> FastAPI:
 
 @pytest.fixture
 def client() -> Iterator[TestClient]:
-    """A client of the API mounted as in the app."""
-    outer = Starlette(routes=[Mount("/api", _with_test_routes(create_api()))])
+    """A client of that API, mounted as the real one is."""
+    outer = Starlette(routes=[Mount("/api", _api_of_errors())])
     with TestClient(outer, raise_server_exceptions=False) as client:
         yield client
 
