@@ -9,7 +9,9 @@ from engine.identifiers import AccountId, new_secret
 from engine.persistence import sessions as rows
 from engine.services import Services
 
-_SEEN_STEP_MS: Final = 60_000
+_SEEN_STEP_MS: Final = 3_600_000
+"""How stale `seen_at_ms` may be: the price of not writing to the database with every request."""
+
 _MAX_COOKIE: Final = 100
 
 

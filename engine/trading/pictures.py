@@ -9,6 +9,7 @@ import io
 import re
 import struct
 import zlib
+from concurrent.futures import ThreadPoolExecutor
 from contextlib import suppress
 from functools import partial
 from typing import Final
@@ -41,7 +42,7 @@ _BROKEN: Final = (
 )
 """What decoders of damaged files have been seen to raise."""
 
-_drawing = asyncio.Semaphore(2)  # a large picture takes 100 MB for a moment; two at a time are enough
+_drawing = ThreadPoolExecutor(2, "pictures")  # a large picture takes 100 MB for a moment: two at a time
 
 
 class NotAnImage(Refusal):
@@ -102,8 +103,7 @@ async def store(services: Services, body: bytes) -> str:
     Raises:
         NotAnImage, ImageTooLarge: as for `redrawn`.
     """
-    async with _drawing:
-        drawn = await asyncio.to_thread(redrawn, body)
+    drawn = await asyncio.get_running_loop().run_in_executor(_drawing, redrawn, body)
     image = hashlib.sha256(drawn).hexdigest()
     if not await services.database.read(partial(rows.exists, image=image)):
         added = partial(rows.add, image=image, media_type=MEDIA_TYPE, body=drawn, now_ms=services.clock.now_ms())
