@@ -13,11 +13,15 @@ _SKIPPED_MODULE = "import pytest\npytest.skip('part is missing', allow_module_le
 
 
 def _run(test_file: Path, text: str, no_skip: str) -> subprocess.CompletedProcess[str]:
+    """Run pytest on one file, with no plugin but ours and no configuration, which makes it quick."""
     test_file.write_text(text)
+    settings = test_file.with_name("pytest.ini")
+    settings.write_text("[pytest]\n")
+    options = ["-q", "-p", "tests.no_skip", "-p", "no:cacheprovider", "-c", str(settings)]
     return subprocess.run(
-        [sys.executable, "-m", "pytest", "-q", "-p", "tests.no_skip", "-p", "no:cacheprovider", str(test_file)],
+        [sys.executable, "-m", "pytest", *options, str(test_file)],
         cwd=_ROOT,
-        env=os.environ | {"BLITZ_NO_SKIP": no_skip},
+        env=os.environ | {"BLITZ_NO_SKIP": no_skip, "PYTEST_DISABLE_PLUGIN_AUTOLOAD": "1"},
         capture_output=True,
         text=True,
         check=False,
