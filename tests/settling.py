@@ -210,3 +210,13 @@ class Launches:
     def service(self, services: Services) -> SettlementService:
         """A settlement service with these hooks."""
         return SettlementService(services, self.on_confirmed, self.on_failed)
+
+
+class Faulty:
+    """The chain with one of its methods replaced."""
+
+    def __init__(self, chain: Any, **replaced: Any) -> None:
+        self._chain, self._replaced = chain, replaced
+
+    def __getattr__(self, name: str) -> Any:
+        return self._replaced.get(name) or getattr(self._chain, name)

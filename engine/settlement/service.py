@@ -31,7 +31,7 @@ SPACING_S: Final = 0.03
 IDLE_POLL_S: Final = 0.1
 RETRY_S: Final = 0.5
 REBROADCAST_MS: Final = 1_000
-FUNDS_CHECK_S: Final = 30.0
+FUNDS_CHECK_MS: Final = 30_000
 LOW_FUNDS_LAMPORTS: Final = 5_000_000_000
 RECENT_MS: Final = 10 * 60_000
 """Settlements this young may have been confirmed in a slot that a lagging node does not show yet."""
@@ -65,6 +65,7 @@ class SettlementService:
         self._heard_event = asyncio.Event()
         self._heard: set[str] = set()
         self._sweep_due_ms = 0
+        self._funds_due_ms = 0
 
     @property
     def fee_payer(self) -> str:
@@ -88,7 +89,7 @@ class SettlementService:
                 self._every(
                     self._confirm_round, self._heard_event, self._services.settings.confirm_poll_ms / 1000, stop
                 ),
-                self._every(self._check_funds, asyncio.Event(), FUNDS_CHECK_S, stop),
+                self._every(self._check_funds, asyncio.Event(), FUNDS_CHECK_MS / 1000, stop),
             )
         finally:
             self._loop = None
@@ -184,8 +185,11 @@ class SettlementService:
 
     async def _check_funds(self) -> None:
         """Keep the fee payer in funds where the chain has a faucet; elsewhere say so when it runs low."""
-        chain, settings = self._services.chain, self._services.settings
+        chain, settings, now_ms = self._services.chain, self._services.settings, self._services.clock.now_ms()
+        if now_ms < self._funds_due_ms:
+            return
         held = (await chain.balances([self.fee_payer], [])).lamports[self.fee_payer]
+        self._funds_due_ms = now_ms + FUNDS_CHECK_MS
         if held >= LOW_FUNDS_LAMPORTS:
             return
         if settings.localnet:

@@ -18,7 +18,7 @@ from sqlalchemy import select
 from engine.persistence.trading import SETTLEMENTS, TRANSFERS
 from engine.trading.events import account_channel
 from tests.localnet import Localnet, running_localnet
-from tests.settling import Launches, Ledger, opened, settings_for
+from tests.settling import Faulty, Launches, Ledger, opened, settings_for
 
 LIMIT_S = 60.0
 FUNDS = 5_000_000_000
@@ -113,16 +113,6 @@ async def test_settlements_that_pay_for_each_other_all_get_through(node: Localne
         with ledger.services.database.snapshot() as connection:
             errors = connection.execute(select(SETTLEMENTS.c.settlement_id).where(SETTLEMENTS.c.attempt > 1)).all()
         assert errors == []
-
-
-class Faulty:
-    """The chain with one of its methods replaced."""
-
-    def __init__(self, chain: Any, **replaced: Any) -> None:
-        self._chain, self._replaced = chain, replaced
-
-    def __getattr__(self, name: str) -> Any:
-        return self._replaced.get(name) or getattr(self._chain, name)
 
 
 async def killed_at(ledger: Ledger, method: str, after: bool) -> None:

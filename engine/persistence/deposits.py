@@ -1,0 +1,94 @@
+"""The deposit scan's statements: owned addresses with their cursors, and the booking of what nobody here caused."""
+
+from collections.abc import Iterable, Sequence
+from dataclasses import dataclass
+from typing import Final
+
+from sqlalchemy import Connection, select
+
+from engine.identifiers import SOL
+from engine.persistence.bulk import insert_rows, update_rows
+from engine.persistence.launches import WALLETS
+from engine.persistence.tables import ScanCursorRow
+from engine.persistence.trading import BALANCE_STATE, BALANCES, SETTLEMENTS, TRANSFERS, chunks, lock_balances, table
+from engine.trading.rows import Row
+
+CURSORS: Final = table(ScanCursorRow)
+
+
+@dataclass(frozen=True, slots=True)
+class Scanned:
+    """An owned address and how far its finalized transactions are booked; without a row yet `known` is false."""
+
+    address: str
+    account_id: str | None
+    token: str | None
+    signature: str | None
+    lamports: int
+    known: bool
+
+
+def scanned_addresses(connection: Connection) -> list[Scanned]:
+    """Every address the platform holds the key of."""
+    statement = select(
+        WALLETS.c.address,
+        WALLETS.c.account_id,
+        WALLETS.c.token,
+        CURSORS.c.signature,
+        CURSORS.c.lamports,
+        CURSORS.c.address.label("cursor"),
+    ).join_from(WALLETS, CURSORS, WALLETS.c.address == CURSORS.c.address, isouter=True)
+    return [
+        Scanned(row.address, row.account_id, row.token, row.signature, row.lamports or 0, row.cursor is not None)
+        for row in connection.execute(statement)
+    ]
+
+
+def own_signatures(connection: Connection, signatures: Sequence[str]) -> set[str]:
+    """Which of these successful transactions are our settlements', whose signatures are stored before they are sent."""
+    own: set[str] = set()
+    for part in chunks(signatures):
+        statement = select(SETTLEMENTS.c.signature).where(SETTLEMENTS.c.signature.in_(part))
+        own.update(connection.execute(statement).scalars())
+    return own
+
+
+def booked(connection: Connection, transfer_ids: Iterable[str]) -> set[str]:
+    """Which of these transfers are booked already."""
+    found: set[str] = set()
+    for part in chunks(list(transfer_ids)):
+        statement = select(TRANSFERS.c.transfer_id).where(TRANSFERS.c.transfer_id.in_(part))
+        found.update(connection.execute(statement).scalars())
+    return found
+
+
+def lock_sol(connection: Connection, account_ids: Iterable[str]) -> dict[str, Row]:
+    """The SOL balances of these accounts, locked in order."""
+    rows = lock_balances(connection, [(account_id, str(SOL)) for account_id in account_ids])
+    return {account_id: row for (account_id, _), row in rows.items()}
+
+
+def write(
+    connection: Connection, transfers: Sequence[Row], balances: Sequence[Row], cursors: Sequence[Scanned]
+) -> None:
+    """Write the transfers, the balances they changed, and the cursors they were read up to."""
+    insert_rows(connection, TRANSFERS, transfers)
+    update_rows(connection, BALANCES, ("account_id", "asset"), BALANCE_STATE, balances)
+    there = {cursor.address for cursor in cursors if cursor.known}
+    there |= _cursors_of(connection, [cursor.address for cursor in cursors if not cursor.known])
+    old, new = [], []
+    for cursor in cursors:
+        (old if cursor.address in there else new).append(_cursor(cursor))
+    update_rows(connection, CURSORS, ("address",), ("signature", "lamports"), old)
+    insert_rows(connection, CURSORS, new)
+
+
+def _cursors_of(connection: Connection, addresses: Sequence[str]) -> set[str]:
+    found: set[str] = set()
+    for part in chunks(addresses):
+        found.update(connection.execute(select(CURSORS.c.address).where(CURSORS.c.address.in_(part))).scalars())
+    return found
+
+
+def _cursor(cursor: Scanned) -> Row:
+    return {"address": cursor.address, "signature": cursor.signature, "lamports": cursor.lamports}
