@@ -76,7 +76,8 @@ def write(
     update_rows(connection, BALANCES, ("account_id", "asset"), BALANCE_STATE, balances)
     there = {cursor.address for cursor in cursors if cursor.known}
     there |= _cursors_of(connection, [cursor.address for cursor in cursors if not cursor.known])
-    old, new = [], []
+    old: list[Row] = []
+    new: list[Row] = []
     for cursor in cursors:
         (old if cursor.address in there else new).append(_cursor(cursor))
     update_rows(connection, CURSORS, ("address",), ("signature", "lamports"), old)
