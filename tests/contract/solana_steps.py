@@ -119,7 +119,14 @@ def token_transfer(owner: Keypair, mint: Pubkey, receiver: Pubkey, amount: int) 
 
 
 async def create_mint(client: AsyncClient, owner: Keypair, supply: int) -> Pubkey:
-    """A confirmed mint of the plain token program with six decimals, its whole supply with the owner."""
+    """A confirmed mint, as `send_mint` makes it."""
+    mint, signature = await send_mint(client, owner, supply)
+    await until_status(client, signature, TransactionConfirmationStatus.Confirmed)
+    return mint
+
+
+async def send_mint(client: AsyncClient, owner: Keypair, supply: int) -> tuple[Pubkey, Signature]:
+    """Send a mint of the plain token program with six decimals, its whole supply with the owner."""
     mint, payer = Keypair(), owner.pubkey()
     rent = (await client.get_minimum_balance_for_rent_exemption(82)).value
     instructions = [
@@ -146,6 +153,4 @@ async def create_mint(client: AsyncClient, owner: Keypair, supply: int) -> Pubke
             )
         ),
     ]
-    signature = await send(client, owner, instructions, mint)
-    await until_status(client, signature, TransactionConfirmationStatus.Confirmed)
-    return mint.pubkey()
+    return mint.pubkey(), await send(client, owner, instructions, mint)

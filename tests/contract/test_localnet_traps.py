@@ -1,5 +1,6 @@
 """What LiteSVM by itself gets wrong, and localnet therefore does itself: one test for each."""
 
+import asyncio
 import hashlib
 import struct
 import time
@@ -68,11 +69,13 @@ async def test_a_transaction_sent_again_after_sixty_others_is_not_executed_again
     first = await built(client, payer, [transfer_sol(payer, receiver, 1_000_000)])
     await client.send_transaction(first, BLINDLY)
     blockhash = first.message.recent_blockhash
-    for number in range(60):
-        message = MessageV0.try_compile(
-            payer.pubkey(), [transfer_sol(payer, receiver, 1_000_001 + number)], [], blockhash
-        )
-        await client.send_transaction(VersionedTransaction(message, [payer]), BLINDLY)
+    others = [
+        MessageV0.try_compile(payer.pubkey(), [transfer_sol(payer, receiver, 1_000_001 + number)], [], blockhash)
+        for number in range(60)
+    ]
+    await asyncio.gather(
+        *(client.send_transaction(VersionedTransaction(message, [payer]), BLINDLY) for message in others)
+    )
     paid = await _balance(client, receiver)
     assert paid == sum(range(1_000_000, 1_000_061))
     assert (await client.send_transaction(first, BLINDLY)).value == first.signatures[0]
