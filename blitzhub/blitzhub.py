@@ -2,20 +2,22 @@
 
 import reflex as rx
 from starlette.applications import Starlette
-from starlette.routing import Mount
+from starlette.routing import Mount, WebSocketRoute
 
 from blitzhub import routes
-from blitzhub.api import create_api
+from blitzhub.api import create_api, market_socket
 from blitzhub.components.browser import Toaster
 from blitzhub.offline import error_boundary, not_found, offline_note
 from blitzhub.pages.board.page import board
 from blitzhub.security import SecurityHeaders
 
-_outer = Starlette(routes=[Mount("/api", create_api())])
+_outer = Starlette(
+    routes=[Mount("/api", create_api()), WebSocketRoute(market_socket.PATH, market_socket.market_socket)]
+)
 
 app = rx.App(
     api_transformer=[_outer, SecurityHeaders],
-    stylesheets=["/theme.css", "/base.css", "/components.css", "/frame.css"],
+    stylesheets=["/theme.css", "/base.css", "/components.css", "/frame.css", "/live.css"],
     head_components=[
         rx.el.link(rel="icon", href="/favicon.svg", type="image/svg+xml"),
         rx.el.meta(name="viewport", content="width=device-width, initial-scale=1, viewport-fit=cover"),

@@ -6,6 +6,7 @@ from contextlib import AsyncExitStack, asynccontextmanager
 import fastapi
 
 from blitzhub import services
+from blitzhub.api.market_socket import open_hub
 from blitzhub.embedded import run_workers
 from engine import settings
 from engine.bootstrap import open_services
@@ -21,6 +22,7 @@ def lifespan_of(api: fastapi.FastAPI):
             services.use(opened)
             stack.callback(services.use, None)
             api.state.services = opened
+            await stack.enter_async_context(open_hub(opened))
             if opened.settings.embedded:
                 await stack.enter_async_context(run_workers(opened))
             yield

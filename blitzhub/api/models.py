@@ -253,6 +253,7 @@ class Token(BaseModel):
     total_supply: str
     curve_supply: str
     raise_lamports: str
+    graduation_price: str
     fee_bps: int
     minimum_buy_lamports: str
 

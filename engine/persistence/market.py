@@ -169,6 +169,12 @@ def changed_since(connection: Connection, at_ms: int) -> list[tuple[str, int]]:
 
 
 @lru_cache(maxsize=4096)
+def graduation_price(k: str, n: int, decimals: int, curve_supply: int) -> int:
+    """The price where the curve ends and the pool begins, in 10^-15 SOL per whole token."""
+    return PowerCurve(k=Fraction(k), n=n, decimals=decimals).spot_price_units(curve_supply)
+
+
+@lru_cache(maxsize=4096)
 def raise_lamports(k: str, n: int, decimals: int, curve_supply: int) -> int:
     """Lamports the whole curve raises, fees apart; with them the pool opens."""
     return PowerCurve(k=Fraction(k), n=n, decimals=decimals).cost(0, curve_supply, Rounding.UP)
@@ -255,6 +261,7 @@ def _trade_json(row: RowMapping, price_before: int) -> dict[str, Any]:
 
 
 def _token_json(row: Mapping[Any, Any]) -> dict[str, Any]:
+    terms = (row["k"], row["n"], row["decimals"], row["curve_supply"])
     return {
         "address": row["address"],
         "name": row["name"],
@@ -277,7 +284,8 @@ def _token_json(row: Mapping[Any, Any]) -> dict[str, Any]:
         "decimals": row["decimals"],
         "total_supply": str(row["total_supply"]),
         "curve_supply": str(row["curve_supply"]),
-        "raise_lamports": str(raise_lamports(row["k"], row["n"], row["decimals"], row["curve_supply"])),
+        "raise_lamports": str(raise_lamports(*terms)),
+        "graduation_price": str(graduation_price(*terms)),
         "fee_bps": row["fee_bps"],
         "minimum_buy_lamports": str(row["minimum_buy_lamports"]),
     }

@@ -31,6 +31,7 @@ def test_a_token_before_its_first_trade_has_no_price(database: Database) -> None
     assert found["image"] == "/api/images/" + "ab" * 32
     assert found["raise_lamports"] == "80000000000"
     assert found["curve_supply"] == "400000000000"
+    assert found["graduation_price"] == "400000000000"
     assert (found["simulated"], found["paused"]) == (False, False)
 
 

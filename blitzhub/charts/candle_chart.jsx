@@ -1,0 +1,274 @@
+// The candle chart of a token: history from the API, then the live channel. React draws the frame around it only.
+import { createElement, useCallback, useEffect, useRef, useState } from "react";
+import { subscribe } from "$/public/external/blitzhub/feed/feed.js";
+import { changeBps, marketSol, percent } from "$/public/external/blitzhub/feed/figures.js";
+import { writeText } from "$/public/external/blitzhub/feed/paint.js";
+import { Candles } from "$/public/external/blitzhub/charts/candle_chart/candles.js";
+import { Drawing, UNITS } from "$/public/external/blitzhub/charts/candle_chart/drawing.js";
+
+const INTERVALS = [
+  ["1s", "1 second"],
+  ["15s", "15 seconds"],
+  ["1m", "1 minute"],
+  ["5m", "5 minutes"],
+  ["1h", "1 hour"],
+];
+const NAMES = Object.fromEntries(INTERVALS);
+const PAGE = 500;
+const NEAR_START = 20;
+const HOUR_MS = 3_600_000;
+const LABEL_MS = 5_000;
+const FONT = '11px "JetBrains Mono Variable"';
+const LEGEND = ["O", "H", "L", "C"];
+
+function firstInterval(createdAtMs) {
+  const age_ms = createdAtMs ? Date.now() - createdAtMs : Infinity;
+  if (age_ms < 300_000) return "1s";
+  return age_ms < HOUR_MS ? "15s" : "1m";
+}
+
+async function fetchCandles(token, interval, beforeMs, signal) {
+  const query = new URLSearchParams({ interval, limit: String(PAGE) });
+  if (beforeMs) query.set("before_ms", String(beforeMs));
+  const answer = await fetch(`/api/tokens/${token}/candles?${query}`, { signal });
+  if (!answer.ok) throw new Error(`candles: ${answer.status}`);
+  return (await answer.json()).candles;
+}
+
+// One token at one interval: keeps the candles and draws them.
+class Session {
+  constructor(drawing, { token, interval, onPhase, onDrawn }) {
+    Object.assign(this, { drawing, token, interval, onPhase, onDrawn });
+    this.candles = new Candles();
+    this.abort = new AbortController();
+    this.loaded = this.reading = this.atStart = false;
+    drawing.setSeconds(interval.endsWith("s"));
+    drawing.drawAll([], false);
+    this.stop = subscribe({ type: "candles", token, interval }, (message) => this.#follow(message));
+    this.load();
+  }
+
+  close() {
+    this.abort.abort();
+    this.stop();
+  }
+
+  async load() {
+    this.onPhase("loading");
+    const page = await this.#read(null);
+    if (!page) return;
+    this.atStart = page.length < PAGE;
+    this.candles.merge(page);
+    const first = !this.loaded;
+    this.loaded = true;
+    this.#drawAll(!first);
+    if (first) this.drawing.toNow();
+  }
+
+  async older() {
+    if (!this.loaded || this.reading || this.atStart || !this.candles.items.length) return;
+    const page = await this.#read(this.candles.items[0].t);
+    if (!page) return;
+    this.atStart = page.length < PAGE;
+    if (this.candles.merge(page)) this.#drawAll(false); // the library keeps the view when bars come before it
+  }
+
+  async #read(beforeMs) {
+    this.reading = true;
+    try {
+      return await fetchCandles(this.token, this.interval, beforeMs, this.abort.signal);
+    } catch (error) {
+      if (error.name !== "AbortError" && !this.loaded) this.onPhase("error");
+      return null;
+    } finally {
+      this.reading = false;
+    }
+  }
+
+  #follow({ snapshot, data }) {
+    const fresh = data.candles;
+    const known = this.candles.last;
+    const missed = snapshot && this.loaded && known && fresh.length && fresh[0].t > known.t;
+    const restructured = this.candles.merge(fresh);
+    if (missed) this.load();
+    if (!this.loaded) return;
+    if (restructured || snapshot) this.#drawAll(true);
+    else {
+      for (const candle of fresh) this.drawing.drawLast(candle);
+      this.#drawn();
+    }
+  }
+
+  #drawAll(keepRange) {
+    this.drawing.drawAll(this.candles.items, keepRange);
+    this.#drawn();
+  }
+
+  #drawn() {
+    this.onPhase(this.candles.items.length ? "candles" : "empty");
+    this.onDrawn(this.candles);
+  }
+}
+
+function Radios({ label, options, chosen, onChoose }) {
+  const step = (event) => {
+    const by = { ArrowRight: 1, ArrowLeft: -1 }[event.key];
+    if (!by) return;
+    const index = options.findIndex(([value]) => value === chosen);
+    const next = (index + by + options.length) % options.length;
+    event.currentTarget.children[next].focus();
+    onChoose(options[next][0]);
+  };
+  const radios = options.map(([value, text, name]) =>
+    createElement(
+      "button",
+      {
+        key: value,
+        type: "button",
+        role: "radio",
+        className: "bh-chart__choice",
+        "aria-checked": value === chosen,
+        "aria-label": name,
+        tabIndex: value === chosen ? 0 : -1,
+        onClick: () => onChoose(value),
+      },
+      text,
+    ),
+  );
+  return createElement("div", { role: "radiogroup", "aria-label": label, className: "bh-chart__choices", onKeyDown: step }, radios);
+}
+
+export function CandleChart({ token, symbol = "", totalSupply = "0", decimals = 6, graduationPrice = "", createdAtMs = 0, className = "", id }) {
+  const root = useRef(null);
+  const canvas = useRef(null);
+  const legend = useRef(null);
+  const now = useRef(null);
+  const live = useRef({ drawing: null, session: null, candles: null, hovered: null, labelled_ms: 0 });
+  const [interval, chooseInterval] = useState(() => firstInterval(createdAtMs));
+  const [unit, chooseUnit] = useState("mc");
+  const [phase, setPhase] = useState("loading");
+  const [ready, setReady] = useState(false);
+  const view = useRef({});
+  view.current = { interval, unit, symbol };
+
+  const writeLegend = useCallback(() => {
+    const { drawing, candles, hovered } = live.current;
+    if (!drawing || !legend.current) return;
+    const under = hovered !== null && candles?.items.find((candle) => candle.t === hovered);
+    const candle = under || candles?.last;
+    const [o, h, l, c, volume] = legend.current.querySelectorAll("b");
+    for (const [cell, key] of [[o, "o"], [h, "h"], [l, "l"], [c, "c"]]) writeText(cell, candle ? drawing.text(candle[key]) : "—");
+    writeText(volume, candle ? marketSol(candle.v) : "—");
+    legend.current.dataset.move = !candle ? "" : BigInt(candle.c) >= BigInt(candle.o) ? "up" : "down";
+  }, []);
+
+  const writeLabel = useCallback((candles) => {
+    const { drawing } = live.current;
+    root.current.dataset.candles = String(candles.items.length);
+    root.current.dataset.last = candles.last?.c ?? "";
+    if (Date.now() - live.current.labelled_ms < LABEL_MS) return;
+    live.current.labelled_ms = Date.now();
+    const bps = candles.last ? changeBps(candles.closeAt(Date.now() - HOUR_MS), candles.last.c) : null;
+    const change = bps === null ? "" : `, ${bps < 0 ? "down" : "up"} ${percent(Math.abs(bps)).slice(1)} in 1 hour`;
+    const last = candles.last ? `, last ${drawing.text(candles.last.c)} SOL${change}` : ", no trades yet";
+    canvas.current?.setAttribute("aria-label", `${view.current.symbol}, ${NAMES[view.current.interval]}${last}`);
+  }, []);
+
+  useEffect(() => {
+    let gone = false;
+    let observer = null;
+    const build = () => {
+      if (gone) return;
+      const supply = Number(totalSupply) / 10 ** decimals;
+      const drawing = new Drawing(canvas.current, { supply, graduation: graduationPrice || null });
+      live.current.drawing = drawing;
+      drawing.setUnit(view.current.unit);
+      drawing.chart.subscribeCrosshairMove((param) => {
+        live.current.hovered = drawing.bucketOf(param);
+        writeLegend();
+      });
+      drawing.chart.timeScale().subscribeVisibleLogicalRangeChange((range) => {
+        now.current.hidden = !drawing.isScrolledBack();
+        if (range && range.from < NEAR_START) live.current.session?.older();
+      });
+      observer = new MutationObserver(() => {
+        drawing.theme();
+        if (live.current.candles) drawing.drawAll(live.current.candles.items, true);
+      });
+      observer.observe(document.documentElement, { attributes: true, attributeFilter: ["class"] });
+      setReady(true);
+    };
+    document.fonts.load(FONT).then(build, build); // a canvas does not swap fonts
+    return () => {
+      gone = true;
+      observer?.disconnect();
+      setReady(false);
+      live.current.drawing?.remove();
+      live.current.drawing = null;
+    };
+  }, [totalSupply, decimals, graduationPrice]);
+
+  useEffect(() => {
+    if (!ready || !token) return undefined;
+    const session = new Session(live.current.drawing, {
+      token,
+      interval,
+      onPhase: setPhase,
+      onDrawn: (candles) => {
+        live.current.candles = candles;
+        writeLegend();
+        writeLabel(candles);
+      },
+    });
+    live.current.session = session;
+    live.current.labelled_ms = 0;
+    return () => {
+      session.close();
+      live.current.session = live.current.candles = null;
+    };
+  }, [ready, token, interval]);
+
+  useEffect(() => {
+    const { drawing, candles } = live.current;
+    if (!drawing) return;
+    drawing.setUnit(unit);
+    drawing.drawAll(candles?.items ?? [], true);
+    writeLegend();
+  }, [unit]);
+
+  const cells = LEGEND.map((name) => createElement("span", { key: name }, `${name} `, createElement("b", null, "—")));
+  const toolbar = createElement(
+    "div",
+    { className: "bh-chart__bar", role: "toolbar", "aria-label": "Chart" },
+    createElement(Radios, { label: "Interval", options: INTERVALS.map(([value, name]) => [value, value, name]), chosen: interval, onChoose: chooseInterval }),
+    createElement(Radios, {
+      label: "Unit",
+      options: [["mc", UNITS.mc.label, "Market cap"], ["price", UNITS.price.label, "Price"]],
+      chosen: unit,
+      onChoose: chooseUnit,
+    }),
+    createElement("button", { ref: now, type: "button", hidden: true, className: "bh-chart__choice bh-chart__now", onClick: () => live.current.drawing?.toNow() }, "Go to now"),
+  );
+  const notes = {
+    empty: createElement("div", { className: "bh-chart__note" }, "No trades yet. The first buy sets the first candle."),
+    error: createElement(
+      "div",
+      { className: "bh-chart__note", role: "alert" },
+      "The candles could not be loaded. ",
+      createElement("button", { type: "button", className: "bh-button bh-button--dense", onClick: () => live.current.session?.load() }, "Retry"),
+    ),
+    loading: createElement("div", { className: "bh-chart__note bh-chart__note--loading", "aria-hidden": true }),
+  };
+  return createElement(
+    "div",
+    { ref: root, id, className: `bh-chart ${className}`, "data-testid": "candle-chart", "data-interval": interval, "data-unit": unit, "data-phase": phase },
+    toolbar,
+    createElement(
+      "div",
+      { className: "bh-chart__legend", ref: legend },
+      cells,
+      createElement("span", null, "Vol ", createElement("b", null, "—")),
+    ),
+    createElement("div", { className: "bh-chart__area" }, createElement("div", { ref: canvas, className: "bh-chart__canvas", role: "img", "aria-label": symbol }), notes[phase] ?? null),
+  );
+}

@@ -1,0 +1,38 @@
+"""The candle chart of a token."""
+
+from typing import Final
+
+import reflex as rx
+from reflex.components.component import field
+
+from blitzhub import feed as feed  # links feed.js, figures.js and paint.js, which this component imports
+
+_CHART: Final = rx.asset("candle_chart.jsx", shared=True).importable_path
+_CANDLES: Final = rx.asset("candles.js", shared=True).importable_path
+_DRAWING: Final = rx.asset("drawing.js", shared=True).importable_path
+
+
+class CandleChart(rx.NoSSRComponent):
+    """Candles and volume of a token, live; it fills the box it is put into, toolbar included.
+
+    Props:
+        token: the token's address.
+        symbol: for screen readers.
+        total_supply: base units, as the API says it; makes the market cap of a price.
+        decimals: of the token.
+        graduation_price: 10^-15 SOL per whole token, where the line "Graduates" is drawn; "" for no line.
+        created_at_ms: chooses the first interval: 1s under 5 minutes of age, 15s under an hour, else 1m.
+    """
+
+    library = _CHART
+    tag = "CandleChart"
+    lib_dependencies: list[str] = field(default_factory=lambda: ["lightweight-charts@5.2.1"])
+    token: rx.Var[str]
+    symbol: rx.Var[str]
+    total_supply: rx.Var[str]
+    decimals: rx.Var[int]
+    graduation_price: rx.Var[str]
+    created_at_ms: rx.Var[int]
+
+
+candle_chart = CandleChart.create

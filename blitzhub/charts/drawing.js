@@ -1,0 +1,190 @@
+// The drawing of a candle chart: lightweight-charts with the design's colours, units and local time.
+import { CandlestickSeries, ColorType, createChart, HistogramSeries } from "lightweight-charts";
+import { marketSol, priceText } from "$/public/external/blitzhub/feed/figures.js";
+
+const FONT = '"JetBrains Mono Variable", "DejaVu Sans Mono", ui-monospace, monospace';
+const PHONE = "(max-width: 639px)";
+const DASHED = 2;
+const LARGE_DASHED = 3;
+const DOTTED = 1;
+const PRICE_UNITS_PER_SOL = 1e15;
+const PRICE_UNITS_PER_LAMPORT = 1e6;
+const LAMPORTS_PER_SOL = 1e9;
+
+/** What the axis counts: SOL of market cap, or lamports per whole token. */
+export const UNITS = {
+  mc: {
+    label: "MC",
+    value: (price, supply) => (Number(price) / PRICE_UNITS_PER_SOL) * supply,
+    text: (value) => marketSol(BigInt(Math.round(value * LAMPORTS_PER_SOL))),
+  },
+  price: {
+    label: "Price",
+    value: (price) => Number(price) / PRICE_UNITS_PER_LAMPORT,
+    text: (value) => (value > 0 ? priceText(BigInt(Math.round(value * PRICE_UNITS_PER_LAMPORT))) : ""),
+  },
+};
+
+const style = (name) => getComputedStyle(document.documentElement).getPropertyValue(`--bh-${name}`).trim();
+
+export class Drawing {
+  /** `supply` is the total supply in whole tokens; `graduation` the price at graduation or null. */
+  constructor(element, { supply, graduation }) {
+    this.supply = supply;
+    this.graduation = graduation;
+    this.unit = UNITS.mc;
+    this.shift_s = new Date().getTimezoneOffset() * 60; // the library draws UTC only; one shift keeps time in order
+    const phone = matchMedia(PHONE).matches;
+    this.chart = createChart(element, {
+      autoSize: true,
+      layout: { fontSize: 11, fontFamily: FONT, attributionLogo: true },
+      grid: { vertLines: { visible: false } },
+      crosshair: { mode: 0 },
+      hoveredSeriesOnTop: false,
+      rightPriceScale: { borderVisible: false, scaleMargins: { top: 0.08, bottom: 0.22 }, minimumWidth: phone ? 56 : 72, entireTextOnly: true },
+      timeScale: {
+        borderVisible: false,
+        timeVisible: true,
+        rightOffsetPixels: phone ? 24 : 48,
+        barSpacing: phone ? 6 : 8,
+        minBarSpacing: 2,
+        maxBarSpacing: 24,
+        allowBoldLabels: false,
+        lockVisibleTimeRangeOnResize: true,
+      },
+      handleScroll: { vertTouchDrag: !phone },
+    });
+    this.candles = this.chart.addSeries(CandlestickSeries, { borderVisible: false, lastValueVisible: false, priceLineVisible: false });
+    this.volume = this.chart.addSeries(HistogramSeries, {
+      priceScaleId: "",
+      lastValueVisible: false,
+      priceLineVisible: false,
+      priceFormat: { type: "custom", minMove: 0.001, formatter: (value) => marketSol(BigInt(Math.round(value * LAMPORTS_PER_SOL))) },
+    });
+    this.volume.priceScale().applyOptions({ scaleMargins: { top: 0.82, bottom: 0 } });
+    this.line = null;
+    this.graduationLine = null;
+    this.last = null;
+    this.theme();
+    this.setUnit("mc");
+  }
+
+  /** Take the colours of the page's theme. */
+  theme() {
+    const line = { color: style("line-3"), width: 1, style: LARGE_DASHED, labelBackgroundColor: style("bg-4") };
+    this.chart.applyOptions({
+      layout: { background: { type: ColorType.Solid, color: style("bg-1") }, textColor: style("text-3"), panes: { separatorColor: style("line-1") } },
+      grid: { horzLines: { color: style("grid") } },
+      crosshair: { vertLine: line, horzLine: line },
+    });
+    const [up, down] = [style("up"), style("down")];
+    this.colors = { up: `${up}66`, down: `${down}66` };
+    this.candles.applyOptions({ upColor: up, downColor: down, wickUpColor: up, wickDownColor: down });
+    this.#drawLines();
+  }
+
+  /** Count in `mc` or `price`; draw again afterwards. */
+  setUnit(name) {
+    this.unit = UNITS[name];
+    this.candles.applyOptions({ priceFormat: { type: "custom", minMove: 0.001, formatter: this.unit.text } });
+    for (const drawn of ["line", "graduationLine"]) {
+      if (this[drawn]) this.candles.removePriceLine(this[drawn]);
+      this[drawn] = null;
+    }
+  }
+
+  setSeconds(visible) {
+    this.chart.applyOptions({ timeScale: { secondsVisible: visible } });
+  }
+
+  /** Draw every candle; with `keepRange` the view stays where it is. */
+  drawAll(candles, keepRange) {
+    const range = keepRange ? this.chart.timeScale().getVisibleLogicalRange() : null;
+    this.candles.setData(candles.map((candle) => this.#bar(candle)));
+    this.volume.setData(candles.map((candle) => this.#volumeBar(candle)));
+    this.#remember(candles[candles.length - 1] ?? null);
+    if (range) this.chart.timeScale().setVisibleLogicalRange(range);
+  }
+
+  /** Draw the last candle, grown or new. */
+  drawLast(candle) {
+    this.candles.update(this.#bar(candle));
+    this.volume.update(this.#volumeBar(candle));
+    this.#remember(candle);
+  }
+
+  text(price) {
+    return this.unit.text(this.unit.value(price, this.supply));
+  }
+
+  /** The bucket under the crosshair in epoch ms, or null. */
+  bucketOf(param) {
+    return param.time === undefined ? null : (param.time + this.shift_s) * 1000;
+  }
+
+  isScrolledBack() {
+    return this.chart.timeScale().scrollPosition() < -1;
+  }
+
+  toNow() {
+    this.chart.timeScale().scrollToRealTime();
+  }
+
+  remove() {
+    this.chart.remove();
+  }
+
+  #time(candle) {
+    return candle.t / 1000 - this.shift_s;
+  }
+
+  #bar(candle) {
+    const value = (price) => this.unit.value(price, this.supply);
+    return { time: this.#time(candle), open: value(candle.o), high: value(candle.h), low: value(candle.l), close: value(candle.c) };
+  }
+
+  #volumeBar(candle) {
+    const rose = BigInt(candle.c) >= BigInt(candle.o);
+    return { time: this.#time(candle), value: Number(candle.v) / LAMPORTS_PER_SOL, color: rose ? this.colors.up : this.colors.down };
+  }
+
+  #remember(candle) {
+    this.last = candle;
+    this.#drawLines();
+  }
+
+  // An own line for the last price: the built-in label writes white on teal.
+  #drawLines() {
+    if (this.last) {
+      const side = BigInt(this.last.c) >= BigInt(this.last.o) ? "buy" : "sell";
+      this.line = this.#drawLine(this.line, {
+        price: this.unit.value(this.last.c, this.supply),
+        color: style(side),
+        lineWidth: 1,
+        lineStyle: DASHED,
+        axisLabelVisible: true,
+        axisLabelColor: style(side),
+        axisLabelTextColor: style(`on-${side}`),
+        title: "",
+      });
+    }
+    if (this.graduation) {
+      this.graduationLine = this.#drawLine(this.graduationLine, {
+        price: this.unit.value(this.graduation, this.supply),
+        color: style("accent-line"),
+        lineWidth: 1,
+        lineStyle: DOTTED,
+        axisLabelVisible: true,
+        axisLabelColor: style("accent"),
+        axisLabelTextColor: style("on-accent"),
+        title: "Graduates",
+      });
+    }
+  }
+
+  #drawLine(line, options) {
+    if (!line) return this.candles.createPriceLine(options);
+    line.applyOptions(options);
+    return line;
+  }
+}

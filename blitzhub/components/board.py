@@ -1,0 +1,24 @@
+"""The board: every listed token in three live columns."""
+
+from typing import Final
+
+import reflex as rx
+
+from blitzhub import feed as feed  # links feed.js, figures.js and paint.js, which this component imports
+from blitzhub.components import graduation_bar as graduation_bar  # links the bar that cards draw
+
+_BOARD: Final = rx.asset("board.jsx", shared=True).importable_path
+_MARKET: Final = rx.asset("board_market.js", shared=True).importable_path
+
+
+class Board(rx.NoSSRComponent):
+    """New, about to graduate, graduated: `board()`. It fills the box it is put into; each column scrolls by itself.
+
+    Under 640 px the columns become tabs. A column holds still while it is pointed at or focused.
+    """
+
+    library = _BOARD
+    tag = "Board"
+
+
+board = Board.create

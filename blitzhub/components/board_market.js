@@ -1,0 +1,63 @@
+// What this tab knows of the board: the listed tokens by address, who is in which column, and who wants to hear.
+import { subscribe } from "$/public/external/blitzhub/feed/feed.js";
+
+export const COLUMNS = ["new", "graduating", "graduated"];
+const GRADUATED = ["graduating", "graduated"];
+
+const SCALE = 1_000_000_000n;
+const progress = (token) => (BigInt(token.reserve_lamports) * SCALE) / BigInt(token.raise_lamports);
+
+/** Whether the token trades in its pool. */
+export const isGraduated = (token) => GRADUATED.includes(token.stage);
+
+export class BoardMarket {
+  constructor() {
+    this.tokens = new Map();
+    this.columns = null;
+    this.cells = new Map();
+    this.watchers = new Set();
+  }
+
+  /** Follow the board; returns the function that ends it. */
+  follow() {
+    return subscribe({ type: "board" }, ({ snapshot, data }) => {
+      if (snapshot) this.tokens.clear();
+      for (const news of data.tokens) {
+        const token = this.tokens.get(news.address);
+        if (token) Object.assign(token, news);
+        else if ("symbol" in news) this.tokens.set(news.address, news);
+      }
+      if (data.columns) this.columns = data.columns;
+      for (const news of data.tokens) {
+        for (const paint of this.cells.get(news.address) ?? []) paint(snapshot);
+      }
+      if (data.columns) for (const watcher of this.watchers) watcher();
+    });
+  }
+
+  /** Hear when columns have other members; returns the function that ends it. */
+  onColumns(watcher) {
+    this.watchers.add(watcher);
+    return () => this.watchers.delete(watcher);
+  }
+
+  /** Paint a card now and whenever its token changes; returns the function that ends it. */
+  onToken(address, paint) {
+    const cards = this.cells.get(address) ?? new Set();
+    this.cells.set(address, cards.add(paint));
+    return () => {
+      cards.delete(paint);
+      if (!cards.size && this.cells.get(address) === cards) this.cells.delete(address);
+    };
+  }
+
+  /** Addresses of a column in the order they are shown, or null before the first snapshot. */
+  order(column) {
+    if (!this.columns) return null;
+    const listed = this.columns[column].filter((address) => this.tokens.has(address));
+    if (column === "new") return listed.filter((address) => !this.columns.graduating.includes(address));
+    if (column === "graduated") return listed;
+    const share = new Map(listed.map((address) => [address, progress(this.tokens.get(address))]));
+    return listed.sort((one, other) => (share.get(other) > share.get(one) ? 1 : share.get(other) < share.get(one) ? -1 : 0));
+  }
+}
