@@ -5,10 +5,13 @@ Every part is chosen by a URL here, never by a fork in the code. `BLITZ_ENV=prod
 
 import os
 from collections.abc import Mapping
-from dataclasses import dataclass, fields
+from dataclasses import dataclass, fields, replace
 from enum import StrEnum
 from pathlib import Path
+from typing import Final
 from urllib.parse import urlsplit
+
+from engine.units import MAX_AMOUNT
 
 
 class InvalidSettings(ValueError):
@@ -57,7 +60,7 @@ class Settings:
     @property
     def localnet(self) -> bool:
         """Whether the chain is a local one, which alone offers the faucet and the demo wallet."""
-        return urlsplit(self.solana_rpc_url).hostname in ("127.0.0.1", "localhost", "::1")
+        return _is_local(self.solana_rpc_url)
 
     @property
     def secure_cookie(self) -> bool:
@@ -87,20 +90,41 @@ def load(environ: Mapping[str, str] | None = None) -> Settings:
 
 
 def _read(name: str, raw: str, default: object) -> object:
-    try:
-        if isinstance(default, Environment):
+    if isinstance(default, Environment):
+        try:
             return Environment(raw)
-        if isinstance(default, int):
-            return int(raw)
-    except ValueError as error:
-        raise InvalidSettings(f"BLITZ_{name.upper()} was {raw!r}: {error}") from error
+        except ValueError as error:
+            raise InvalidSettings(
+                f"BLITZ_{name.upper()} was {raw!r}, expected one of {', '.join(Environment)}"
+            ) from error
+    if isinstance(default, int):
+        return _whole(name, raw)
     return Path(raw) if isinstance(default, Path) else raw
+
+
+_MAY_BE_ZERO: Final = {
+    "fee_bps",
+    "creator_share_percent",
+    "minimum_buy_lamports",
+    "commit_spacing_ms",
+    "compute_unit_price_microlamports",
+}
+_AT_MOST: Final = {"fee_bps": 9_999, "creator_share_percent": 100}
+
+
+def _whole(name: str, raw: str) -> int:
+    least, most = int(name not in _MAY_BE_ZERO), _AT_MOST.get(name, MAX_AMOUNT)
+    if not (raw.isascii() and raw.isdecimal() and len(raw) <= 19 and least <= int(raw) <= most):
+        raise InvalidSettings(f"BLITZ_{name.upper()} was {raw[:80]!r}, expected a whole number from {least} to {most}")
+    return int(raw)
+
+
+def _is_local(url: str) -> bool:
+    return urlsplit(url).hostname in ("127.0.0.1", "localhost", "::1")
 
 
 def _completed(settings: Settings) -> Settings:
     """Fill in what depends on the data directory, and refuse what may not be used in production."""
-    from dataclasses import replace
-
     settings = replace(
         settings,
         database_url=settings.database_url or f"sqlite:///{settings.data_dir / 'blitzhub.db'}",
@@ -120,6 +144,7 @@ def _refuse_embedded(settings: Settings) -> None:
         "BLITZ_REDIS_URL": settings.redis_url.startswith("memory:"),
         "BLITZ_KEYS_URL": settings.keys_url.startswith("seed:"),
         "BLITZ_SOLANA_RPC_URL": settings.localnet,
+        "BLITZ_SOLANA_WS_URL": _is_local(settings.solana_ws_url),
     }
     refused = [name for name, is_embedded in embedded.items() if is_embedded]
     if refused:

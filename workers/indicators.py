@@ -6,8 +6,7 @@ import logging
 from functools import partial
 from typing import Final
 
-from sqlalchemy.exc import SQLAlchemyError
-
+from engine.persistence.database import DatabaseError
 from engine.persistence.indicators import refresh_volumes
 from engine.services import Services
 from engine.trading import events
@@ -22,7 +21,7 @@ async def run(services: Services, stop: asyncio.Event) -> None:
     while not stop.is_set():
         try:
             changed = await services.database.write(partial(refresh_volumes, services.clock.now_ms()))
-        except SQLAlchemyError:
+        except DatabaseError:
             log.exception("alert=database_error indicators wait for the database")
         else:
             for token, volume_lamports in changed.items():

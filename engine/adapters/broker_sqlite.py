@@ -10,14 +10,17 @@ from collections import deque
 from collections.abc import Sequence
 from dataclasses import dataclass
 from functools import partial
+from typing import Final
 
 from engine.errors import OutcomeUnknown, Unavailable
 from engine.identifiers import TokenAddress
 from engine.persistence import journal
-from engine.persistence.database import Database
+from engine.persistence.database import Database, DatabaseError
 from engine.ports import Delivery
 
 log = logging.getLogger(__name__)
+
+RETRY_S: Final = 0.5
 
 
 class UnknownQueue(Unavailable):
@@ -131,9 +134,15 @@ class SqliteConsumer:
         return batch
 
     async def ack(self, batch: Sequence[Delivery]) -> None:
-        """Drop the batch's journal rows; ids of one batch are contiguous by construction."""
+        """Drop the batch's journal rows, however long the database is away; a batch's ids are contiguous."""
         first, last = batch[0].tag, batch[-1].tag
-        await self._database.write(partial(journal.forget, first, last))
+        while True:
+            try:
+                await self._database.write(partial(journal.forget, first, last))
+                break
+            except DatabaseError:
+                log.exception("alert=database_error an acknowledgement waits for the database")
+                await asyncio.sleep(RETRY_S)
         self._unacknowledged = [delivery for delivery in self._unacknowledged if not first <= delivery.tag <= last]
 
     async def close(self) -> None:

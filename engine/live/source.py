@@ -3,11 +3,9 @@
 from dataclasses import dataclass
 from typing import Any, Final, Protocol
 
-from sqlalchemy import Connection
-
 from engine.indicators.candles import Candle, Interval
 from engine.persistence import market
-from engine.persistence.database import Database
+from engine.persistence.database import Connection, Database
 
 TAPE_LENGTH: Final = 50
 """Trades in a snapshot of the tape."""

@@ -33,19 +33,21 @@ def update_rows(connection: Connection, of: Table, keys: tuple[str, ...], column
 class _Sql:
     """A statement's text for one dialect, and how a row becomes its parameters."""
 
-    def __init__(self, compiled: Any) -> None:
+    def __init__(self, compiled: Any, column_of: Callable[[str], str] = str) -> None:
         self.text = str(compiled)
         names = compiled.positiontup
         self.parameters: Callable[[Mapping[str, Any]], Any]
         if names is not None:
-            self.parameters = itemgetter(*(_column(name) for name in names))
+            columns = [column_of(name) for name in names]
+            values = itemgetter(*columns)
+            self.parameters = values if len(columns) > 1 else lambda row: (values(row),)
         else:
-            pairs = [(name, _column(name)) for name in compiled.params]
+            pairs = [(name, column_of(name)) for name in compiled.params]
             self.parameters = lambda row: {name: row[column] for name, column in pairs}
 
 
-def _column(parameter: str) -> str:
-    return parameter.removeprefix(_NEW).removeprefix(_KEY)
+def _updated_column(parameter: str) -> str:
+    return parameter.removeprefix(_NEW) if parameter.startswith(_NEW) else parameter.removeprefix(_KEY)
 
 
 @lru_cache(maxsize=256)
@@ -58,7 +60,7 @@ def _update_sql(of: Table, keys: tuple[str, ...], columns: tuple[str, ...], dial
     statement = update(of).values({name: bindparam(_NEW + name) for name in columns})
     for name in keys:
         statement = statement.where(of.c[name] == bindparam(_KEY + name))
-    return _Sql(statement.compile(dialect=dialect))
+    return _Sql(statement.compile(dialect=dialect), _updated_column)
 
 
 def _execute(connection: Connection, sql: _Sql, rows: Rows) -> None:

@@ -2,6 +2,8 @@
 
 SQLite runs in WAL with `synchronous=FULL`, and every write transaction begins IMMEDIATE so that two writers queue
 instead of failing half-way. Statements are counted, because the statement budget is a design figure.
+
+Nothing outside `engine/persistence` imports the database library: what others need of it is named here.
 """
 
 import asyncio
@@ -16,8 +18,17 @@ from alembic import command
 from alembic.config import Config
 from sqlalchemy import Connection, Engine, create_engine, event
 from sqlalchemy.engine import make_url
+from sqlalchemy.exc import DataError, IntegrityError, SQLAlchemyError
+
+__all__ = ["Connection", "Database", "DatabaseError", "RefusedRow"]
 
 Result = TypeVar("Result")
+
+DatabaseError = SQLAlchemyError
+"""Anything the database answered with; what is no `RefusedRow` may be gone on the next try."""
+
+RefusedRow = (IntegrityError, DataError)
+"""The database works and says no to a row: its key exists, or a value is out of range."""
 
 MIGRATIONS = Path(__file__).parent / "migrations"
 BUSY_TIMEOUT_S = 30

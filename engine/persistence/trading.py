@@ -99,8 +99,8 @@ def lock_balances(connection: Connection, keys: Iterable[BalanceKey]) -> dict[Ba
 def lock_for(connection: Connection, orders: Sequence[Order], now_ms: int) -> Locked:
     """Everything that these orders may touch. Candles need no lock: the token's row guards them."""
     tokens = lock_tokens(connection, (order.token for order in orders))
-    traded = [order for order in orders if order.token in tokens]
-    keys = {(order.account_id, asset) for order in traded for asset in (SOL, order.token)}
+    keys: set[BalanceKey] = {(order.account_id, SOL) for order in orders}
+    keys.update((order.account_id, order.token) for order in orders if order.token in tokens)
     return Locked(tokens, lock_balances(connection, keys), _running_candles(connection, tokens, now_ms))
 
 

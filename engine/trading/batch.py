@@ -72,7 +72,7 @@ class Batch:
             log.exception("alert=engine_error order=%s: its decision raised", order.order_id)
             decision = Rejection(Reason.ENGINE_ERROR)
         if isinstance(decision, Rejection):
-            self._reject(order, decision)
+            self.reject(order, decision)
         else:
             assert token is not None
             self._fill(order, token, decision)
@@ -86,7 +86,8 @@ class Batch:
             has_token_account=held is not None,
         )
 
-    def _reject(self, order: Order, rejection: Rejection) -> None:
+    def reject(self, order: Order, rejection: Rejection) -> None:
+        """Book a no."""
         sol = self._locked.balances.get((order.account_id, SOL))
         account_seq = sol["account_seq"] if sol else 0
         self._record(order, OrderState.REJECTED, account_seq, rejection=rejection)

@@ -10,12 +10,11 @@ from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any, Final
 
-from sqlalchemy import Connection
-
 from engine.curve import FeeSchedule, PowerCurve, Terms
 from engine.errors import Refusal
 from engine.identifiers import SOL, AccountId, TokenAddress, order_id
 from engine.persistence import launches as rows
+from engine.persistence.database import Connection
 from engine.persistence.trading import lock_balances, wallets_of
 from engine.ports import BusMessage
 from engine.services import Services

@@ -1,12 +1,15 @@
 """An order as it travels: the message in the queue, its identity, and the closed sets of its life."""
 
 import hashlib
+from collections.abc import Mapping
 from dataclasses import dataclass
 from enum import StrEnum
+from typing import Any
 
 import orjson
 
 from engine.identifiers import AccountId, OrderId, TokenAddress, order_id
+from engine.units import MAX_AMOUNT
 
 
 class Side(StrEnum):
@@ -79,7 +82,7 @@ class Order:
 
 
 def decoded(body: bytes) -> Order:
-    """The order in a message body; its id is computed, never trusted.
+    """The order in a message body, every field of the form its column takes; its id is computed, never trusted.
 
     Raises:
         ValueError, KeyError, TypeError: the body is not an order of ours.
@@ -87,19 +90,34 @@ def decoded(body: bytes) -> Order:
     raw = orjson.loads(body)
     if raw["v"] != 1:
         raise ValueError(f"message version was {raw['v']}, expected 1")
+    account_id, client_order_id = AccountId(_text(raw, "account", 44)), _text(raw, "client_order_id", 36)
     return Order(
-        order_id=order_id(raw["account"], raw["client_order_id"]),
-        account_id=raw["account"],
-        client_order_id=raw["client_order_id"],
-        token=raw["token"],
+        order_id=order_id(account_id, client_order_id),
+        account_id=account_id,
+        client_order_id=client_order_id,
+        token=TokenAddress(_text(raw, "token", 44)),
         side=Side(raw["side"]),
-        amount=raw["amount"],
-        bound=raw["bound"],
-        deadline_ms=raw["deadline_ms"],
-        body_hash=raw["body_hash"],
-        accepted_at_ms=raw["accepted_at_ms"],
-        simulated=raw["simulated"],
+        amount=_whole(raw, "amount"),
+        bound=_whole(raw, "bound"),
+        deadline_ms=_whole(raw, "deadline_ms"),
+        body_hash=_text(raw, "body_hash", 32),
+        accepted_at_ms=_whole(raw, "accepted_at_ms"),
+        simulated=raw["simulated"] is True,
     )
+
+
+def _text(raw: Mapping[str, Any], name: str, limit: int) -> str:
+    value = raw[name]
+    if not isinstance(value, str) or not 0 < len(value) <= limit:
+        raise ValueError(f"{name} was {str(value)[:80]!r}, expected 1 to {limit} characters")
+    return value
+
+
+def _whole(raw: Mapping[str, Any], name: str) -> int:
+    value = raw[name]
+    if type(value) is not int or not 0 <= value <= MAX_AMOUNT:
+        raise ValueError(f"{name} was {str(value)[:80]!r}, expected a whole number from 0 to 2^63 - 1")
+    return value
 
 
 def body_hash(side: Side, token: str, amount: int, bound: int, deadline_ms: int | None) -> str:

@@ -7,18 +7,16 @@ on any database error and read again.
 import asyncio
 import logging
 import time
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from functools import partial
 
-from sqlalchemy import Connection
-from sqlalchemy.exc import IntegrityError, SQLAlchemyError
-
 from engine.persistence import trading as rows
-from engine.persistence.database import Database
+from engine.persistence.database import Connection, Database, DatabaseError, RefusedRow
 from engine.ports import Broker, Bus, BusMessage, Clock, Consumer, Delivery
 from engine.trading.batch import Batch
-from engine.trading.orders import Order, decoded
+from engine.trading.execution import Rejection
+from engine.trading.orders import Order, Reason, decoded
 
 log = logging.getLogger(__name__)
 
@@ -77,35 +75,54 @@ class TradeWorker:
             return None
         waiting = asyncio.ensure_future(consumer.next_batch(self._batch_limit))
         stopping = asyncio.ensure_future(stop.wait())
-        await asyncio.wait((waiting, stopping), return_when=asyncio.FIRST_COMPLETED)
-        stopping.cancel()
-        if waiting.done():
-            return waiting.result()
-        waiting.cancel()
-        return None
+        try:
+            await asyncio.wait((waiting, stopping), return_when=asyncio.FIRST_COMPLETED)
+            return waiting.result() if waiting.done() else None
+        finally:
+            waiting.cancel()
+            stopping.cancel()
 
     async def _execute_until_done(self, batch: Sequence[Delivery]) -> list[BusMessage]:
-        """Commit the batch, however long the database is away; an order is never acknowledged before that."""
+        """Commit the batch; an order is never acknowledged before that."""
         orders = [order for delivery in batch if (order := _order_of(delivery)) is not None]
         may_be_known = any(delivery.redelivered for delivery in batch)
+        if not may_be_known:
+            try:
+                return await self._write(partial(self.execute, orders, False))
+            except RefusedRow:
+                log.info("a batch of %d orders holds one that is final already", len(orders))
+            except Exception:
+                log.exception("a batch of %d orders cannot be executed as one", len(orders))
+        return await self._execute_parts(orders)
+
+    async def _execute_parts(self, orders: Sequence[Order]) -> list[BusMessage]:
+        """Execute orders of which some may be final: together, else by halves down to the one that cannot be."""
+        try:
+            return await self._write(partial(self.execute, orders, True))
+        except Exception:
+            if len(orders) <= 1:
+                log.exception("alert=engine_error order=%s: its execution raised", [order.order_id for order in orders])
+                return await self._write(partial(self._reject, orders))
+        middle = len(orders) // 2
+        return await self._execute_parts(orders[:middle]) + await self._execute_parts(orders[middle:])
+
+    async def _write(self, work: Callable[[Connection], list[BusMessage]]) -> list[BusMessage]:
+        """Commit, however long the database is away."""
         while True:
             try:
-                return await self._database.write(partial(self.execute, orders, may_be_known))
-            except IntegrityError:
-                if may_be_known:
-                    raise
-                may_be_known = True
-            except SQLAlchemyError:
-                log.exception("alert=database_error a batch of %d orders waits for the database", len(batch))
+                return await self._database.write(work)
+            except RefusedRow:
+                raise
+            except DatabaseError:
+                log.exception("alert=database_error orders wait for the database")
                 self.metrics.retries += 1
-                may_be_known = True
                 await asyncio.sleep(RETRY_S)
 
     def execute(self, orders: Sequence[Order], may_be_known: bool, connection: Connection) -> list[BusMessage]:
         """Decide these orders inside the caller's transaction and return what to publish once it is committed.
 
         Raises:
-            IntegrityError: one of them is final already; run again with `may_be_known`.
+            RefusedRow: one of them is final already; run again with `may_be_known`.
         """
         fresh = self._fresh(connection, orders, may_be_known)
         now_ms = self._clock.now_ms()
@@ -119,6 +136,16 @@ class TradeWorker:
         self.metrics.orders += len(fresh)
         self.metrics.trades += len(batch.changes.trades)
         self.metrics.duplicates += len(orders) - len(fresh)
+        return batch.changes.messages
+
+    def _reject(self, orders: Sequence[Order], connection: Connection) -> list[BusMessage]:
+        """Record that these orders could not be executed."""
+        now_ms = self._clock.now_ms()
+        batch = Batch(rows.lock_for(connection, orders, now_ms), self._wallets, now_ms, self._account_rent_lamports)
+        for order in orders:
+            batch.reject(order, Rejection(Reason.ENGINE_ERROR))
+        rows.write(connection, batch.changes)
+        self.metrics.orders += len(orders)
         return batch.changes.messages
 
     def _fresh(self, connection: Connection, orders: Sequence[Order], may_be_known: bool) -> list[Order]:

@@ -1,0 +1,77 @@
+"""Rebuilds balances and tokens from the immutable rows alone: trades and transfers, in order of their numbers."""
+
+from collections import defaultdict
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, field
+from typing import Any
+
+from engine.identifiers import SOL
+
+Row = Mapping[str, Any]
+
+
+@dataclass(slots=True)
+class TokenState:
+    """What a token's trades leave behind."""
+
+    seq: int = 0
+    supply: int = 0
+    reserve_lamports: int = 0
+    creator_fees_lamports: int = 0
+    platform_fees_lamports: int = 0
+    price: int = 0
+    last_trade_at_ms: int = 0
+
+
+@dataclass(slots=True)
+class Ledger:
+    """Balances by (account, asset), each account's last number, and tokens by address."""
+
+    balances: dict[tuple[str, str], int] = field(default_factory=lambda: defaultdict(int))
+    account_seqs: dict[str, int] = field(default_factory=lambda: defaultdict(int))
+    tokens: dict[str, TokenState] = field(default_factory=lambda: defaultdict(TokenState))
+
+
+def replayed(trades: Sequence[Row], transfers: Sequence[Row]) -> Ledger:
+    """The ledger that these rows describe.
+
+    Raises:
+        AssertionError: a number is missing or double, a balance was ever negative, or a trade's own figures are not
+            what the trades before it led to.
+    """
+    ledger = Ledger()
+    booked = [*trades, *(row for row in transfers if row["account_id"] is not None)]
+    for row in sorted(booked, key=lambda row: (row["account_id"], row["account_seq"])):
+        _book(ledger, row)
+    for trade in sorted(trades, key=lambda row: (row["token"], row["seq"])):
+        _move_token(ledger.tokens[trade["token"]], trade)
+    return ledger
+
+
+def _book(ledger: Ledger, row: Row) -> None:
+    account_id = row["account_id"]
+    assert row["account_seq"] == ledger.account_seqs[account_id] + 1, "the account's numbers have no gap"
+    ledger.account_seqs[account_id] += 1
+    if "transfer_id" in row:
+        moves = {row["asset"]: row["amount"]}
+    else:
+        sign = 1 if row["side"] == "buy" else -1
+        moves = {SOL: -sign * row["lamports"], row["token"]: sign * row["tokens"]}
+    for asset, amount in moves.items():
+        ledger.balances[account_id, asset] += amount
+        assert ledger.balances[account_id, asset] >= 0, "nobody ever spends what they do not have"
+
+
+def _move_token(token: TokenState, trade: Row) -> None:
+    sign = 1 if trade["side"] == "buy" else -1
+    assert trade["seq"] == token.seq + 1, "the token's numbers have no gap"
+    assert trade["lamports"] == trade["curve_lamports"] + sign * trade["fee_lamports"], "the legs add up"
+    assert trade["executed_at_ms"] >= token.last_trade_at_ms, "time never goes back"
+    token.seq = trade["seq"]
+    token.supply += sign * trade["tokens"]
+    token.reserve_lamports += sign * trade["curve_lamports"]
+    token.creator_fees_lamports += trade["creator_fee_lamports"]
+    token.platform_fees_lamports += trade["fee_lamports"] - trade["creator_fee_lamports"]
+    token.price = trade["price"]
+    token.last_trade_at_ms = trade["executed_at_ms"]
+    assert (token.supply, token.reserve_lamports) == (trade["supply"], trade["reserve_lamports"])
