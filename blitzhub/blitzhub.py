@@ -5,15 +5,16 @@ from starlette.applications import Starlette
 from starlette.routing import Mount, WebSocketRoute
 
 from blitzhub import routes
-from blitzhub.api import create_api, market_socket
+from blitzhub.api import create_api
+from blitzhub.api.market_socket import PATH, market_socket
 from blitzhub.components.browser import Toaster
+from blitzhub.lifespan import lifespan_of
 from blitzhub.offline import error_boundary, not_found, offline_note
 from blitzhub.pages.board.page import board
 from blitzhub.security import SecurityHeaders
 
-_outer = Starlette(
-    routes=[Mount("/api", create_api()), WebSocketRoute(market_socket.PATH, market_socket.market_socket)]
-)
+_api = create_api()
+_outer = Starlette(routes=[Mount("/api", _api), WebSocketRoute(PATH, market_socket)])
 
 app = rx.App(
     api_transformer=[_outer, SecurityHeaders],
@@ -32,3 +33,4 @@ app = rx.App(
 )
 app.add_page(board, route=routes.BOARD, title="Board · BlitzHub", image="favicon.svg")
 app.add_page(not_found, route=routes.NOT_FOUND, title="Not found · BlitzHub", image="favicon.svg")
+app.register_lifespan_task(lifespan_of(_api))

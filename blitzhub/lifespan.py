@@ -1,7 +1,8 @@
-"""What lives as long as the app: the engine's services and, in embedded mode, the workers' loops."""
+"""What lives as long as the app: the engine's services, the hub and, in embedded mode, the workers' loops."""
 
 from collections.abc import AsyncIterator
-from contextlib import AsyncExitStack, asynccontextmanager
+from contextlib import AbstractAsyncContextManager, AsyncExitStack, asynccontextmanager
+from typing import Protocol
 
 import fastapi
 
@@ -12,19 +13,27 @@ from engine import settings
 from engine.bootstrap import open_services
 
 
-def lifespan_of(api: fastapi.FastAPI):
-    """The app's lifespan, for `App.register_lifespan_task`; the API finds the services in its state."""
+class Lifespan(Protocol):
+    """Something that runs beside the app."""
+
+    def __call__(self) -> AbstractAsyncContextManager[None]: ...
+
+
+def lifespan_of(api: fastapi.FastAPI, *others: Lifespan) -> Lifespan:
+    """The app's lifespan: services first, then the hub and `others`, then the workers; ended in reverse order."""
 
     @asynccontextmanager
-    async def run() -> AsyncIterator[None]:
+    async def lifespan() -> AsyncIterator[None]:
         async with AsyncExitStack() as stack:
             opened = await stack.enter_async_context(open_services(settings.load()))
             services.use(opened)
             stack.callback(services.use, None)
             api.state.services = opened
             await stack.enter_async_context(open_hub(opened))
+            for other in others:
+                await stack.enter_async_context(other())
             if opened.settings.embedded:
                 await stack.enter_async_context(run_workers(opened))
             yield
 
-    return run
+    return lifespan

@@ -17,7 +17,7 @@ CHAIN_RETRY_S: Final = 1.0
 
 async def run(services: Services, stop: asyncio.Event) -> None:
     """Execute orders until `stop` is set; begins once the chain has told what a token account costs."""
-    rent_lamports = await _account_rent_lamports(services, stop)
+    rent_lamports = await account_rent_lamports(services, stop)
     if rent_lamports is not None:
         await create(services, rent_lamports).run(stop)
 
@@ -35,7 +35,8 @@ def create(services: Services, account_rent_lamports: int) -> TradeWorker:
     )
 
 
-async def _account_rent_lamports(services: Services, stop: asyncio.Event) -> int | None:
+async def account_rent_lamports(services: Services, stop: asyncio.Event) -> int | None:
+    """What the chain asks for a token account; waits for a chain that is away, None when stopped before."""
     while not stop.is_set():
         try:
             return await services.chain.rent_lamports(TOKEN_ACCOUNT_SIZE)
