@@ -4,9 +4,8 @@ import asyncio
 from functools import partial
 
 from engine.ledger.deposits import DepositScan
-from engine.settlement.service import SettlementService
-
 from engine.services import Services
+from engine.settlement.service import SettlementService
 from engine.trading import launch
 from workers import trade
 

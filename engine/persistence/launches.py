@@ -4,7 +4,16 @@ from sqlalchemy import Connection, func, insert, select
 
 from engine.persistence.bulk import insert_rows, update_rows
 from engine.persistence.tables import WalletRow
-from engine.persistence.trading import BALANCE_STATE, BALANCES, SETTLEMENTS, TOKENS, TRANSFERS, lock_tokens, table
+from engine.persistence.trading import (
+    ACCOUNTS,
+    BALANCE_STATE,
+    BALANCES,
+    SETTLEMENTS,
+    TOKENS,
+    TRANSFERS,
+    lock_tokens,
+    table,
+)
 from engine.trading.rows import Row
 
 WALLETS = table(WalletRow)
@@ -20,6 +29,12 @@ def exists(connection: Connection, token: str) -> bool:
 def lock(connection: Connection, token: str) -> Row:
     """The token's row, locked."""
     return lock_tokens(connection, [token])[token]
+
+
+def creator(connection: Connection, account_id: str) -> Row:
+    """The creator's account: its trading wallet, and whether it calls itself simulated."""
+    statement = select(ACCOUNTS.c.wallet, ACCOUNTS.c.simulated).where(ACCOUNTS.c.account_id == account_id)
+    return dict(connection.execute(statement).mappings().one())
 
 
 def book(connection: Connection, token: Row, wallets: list[Row], sol: Row, transfer: Row, settlement: Row) -> None:

@@ -15,7 +15,7 @@ from engine.errors import Refusal
 from engine.identifiers import SOL, AccountId, TokenAddress, order_id
 from engine.persistence import launches as rows
 from engine.persistence.database import Connection
-from engine.persistence.trading import lock_balances, wallets_of
+from engine.persistence.trading import lock_balances
 from engine.ports import BusMessage
 from engine.services import Services
 from engine.settlement.programs import TOKEN_ACCOUNT_SIZE, mint_size_bytes
@@ -151,7 +151,8 @@ def _book(
         )
     sol["amount"] -= cost.total_lamports
     sol["account_seq"] += 1
-    wallet = wallets_of(connection, [account_id])[account_id]
+    creator = rows.creator(connection, account_id)
+    wallet, row["simulated"] = creator["wallet"], creator["simulated"]
     settlement_id = booking_id("launch", token)
     transfer = sol_transfer_row(
         "launch", account_id, -cost.total_lamports, sol["account_seq"], token, wallet, settlement_id, now_ms
