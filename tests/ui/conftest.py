@@ -97,16 +97,16 @@ def running_app(port: int, data_dir: Path) -> Iterator[str]:
     assert BUILT_PAGE.stat().st_mtime_ns == built_at_ns, "starting the app compiled the frontend again"
 
 
-@pytest.fixture(scope="session")
+@pytest.fixture(scope="package")
 def app_url(tmp_path_factory: pytest.TempPathFactory) -> Iterator[str]:
-    """The built app on a free port with data of its own."""
+    """The built app on a free port with data of its own, for this package."""
     with running_app(free_port(), tmp_path_factory.mktemp("data")) as url:
         yield url
 
 
-@pytest.fixture(scope="session")
+@pytest.fixture(scope="package")
 def browser() -> Iterator[Browser]:
-    """One headless Chromium for the whole run."""
+    """One headless Chromium for this package: its event loop counts as running, so no async test may come meanwhile."""
     if not CHROMIUM.exists():
         pytest.skip(f"there is no {CHROMIUM}")
     with sync_playwright() as playwright:
