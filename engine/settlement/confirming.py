@@ -6,7 +6,7 @@ the transaction's last valid one; only then, or after a finalized error, is a se
 
 import logging
 from collections.abc import Callable, Mapping, Sequence
-from dataclasses import asdict
+from dataclasses import asdict, replace
 from functools import partial
 from typing import Any, Final
 
@@ -89,6 +89,39 @@ class Confirmer:
             self._flights.give_back(flight)
         gone = {flight.signature for flight in overdue}
         return [flight for flight in missing if flight.signature not in gone]
+
+    async def follow_to_finality(self) -> list[Flight]:
+        """Let go of confirmed transactions that are finalized; those that have no status at the moment.
+
+        One that the cluster took back and can never land any more is signed again: the ledger has moved for good.
+        """
+        following = list(self._flights.unfinalized.values())
+        if not following:
+            return []
+        chain = self._services.chain
+        height = await chain.finalized_block_height()
+        found = await chain.statuses([flight.signature for flight in following])
+        missing = []
+        for flight, status in zip(following, found, strict=True):
+            if status is None:
+                missing.append(flight)
+            elif status.finalized:
+                self._flights.unfinalized.pop(flight.signature, None)
+        overdue = [flight for flight in missing if flight.settlement.last_valid_block_height < height]
+        history = await chain.statuses([flight.signature for flight in overdue], search_history=True)
+        for flight, status in zip(overdue, history, strict=True):
+            if status is None:
+                await self._vanished(flight)
+            elif status.finalized:
+                self._flights.unfinalized.pop(flight.signature, None)
+        return [flight for flight in missing if flight.settlement.last_valid_block_height >= height]
+
+    async def _vanished(self, flight: Flight) -> None:
+        settlement = replace(flight.settlement, state=State.CONFIRMED)
+        log.error("alert=confirmed_vanished settlement %s is signed again", settlement.settlement_id)
+        change = partial(rows.take_back, settlement=settlement, state=State.PENDING, errors=settlement.errors)
+        await self._services.database.write(change)
+        self._flights.give_back(flight)
 
     async def _confirm(self, landed: list[tuple[Flight, SignatureStatus | None]]) -> None:
         pairs = [(flight.settlement, status.slot) for flight, status in landed if status is not None]

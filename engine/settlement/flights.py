@@ -20,12 +20,16 @@ class Flight:
 
 
 class Flights:
-    """The attempts in flight by signature, the failed ones whose money stays reserved, and the newly confirmed."""
+    """The attempts in flight by signature, the failed ones whose money stays reserved, and the newly confirmed.
+
+    Confirmed ones are kept twice: until balance reads show them, and until they are finalized.
+    """
 
     def __init__(self) -> None:
         self.by_signature: dict[str, Flight] = {}
         self.failed: dict[str, Settlement] = {}
         self.confirmed: list[tuple[Settlement, int]] = []
+        self.unfinalized: dict[str, Flight] = {}
         self.newest_slot = 0
         self.given_back = 0
         """How often a settlement went back to pending: a plan made across such a moment missed it."""
@@ -35,9 +39,7 @@ class Flights:
 
     def add(self, settlement: Settlement) -> Flight:
         """A signed settlement is on its way."""
-        if settlement.signature is None or settlement.signed_bytes is None:
-            raise ValueError(f"settlement {settlement.settlement_id} is not signed")
-        flight = Flight(settlement, settlement.signature, settlement.signed_bytes)
+        flight = _flight(settlement)
         self.by_signature[flight.signature] = flight
         return flight
 
@@ -49,6 +51,7 @@ class Flights:
     def give_back(self, flight: Flight) -> None:
         """It waits to be signed again."""
         self.by_signature.pop(flight.signature, None)
+        self.unfinalized.pop(flight.signature, None)
         self.given_back += 1
 
     def fail(self, settlement: Settlement) -> None:
@@ -63,6 +66,8 @@ class Flights:
         """Keep what balance reads of older slots do not show yet."""
         for settlement, slot in confirmed:
             self.confirmed.append((settlement, slot))
+            flight = _flight(settlement)
+            self.unfinalized[flight.signature] = flight
             self.newest_slot = max(self.newest_slot, slot)
 
     def forget_confirmed(self, slot: int) -> None:
@@ -77,3 +82,9 @@ class Flights:
     def unsettled(self) -> list[Settlement]:
         """Everything whose outflow is still to come, besides what is pending."""
         return [flight.settlement for flight in self.by_signature.values()] + list(self.failed.values())
+
+
+def _flight(settlement: Settlement) -> Flight:
+    if settlement.signature is None or settlement.signed_bytes is None:
+        raise ValueError(f"settlement {settlement.settlement_id} is not signed")
+    return Flight(settlement, settlement.signature, settlement.signed_bytes)

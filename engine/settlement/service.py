@@ -31,10 +31,11 @@ SPACING_S: Final = 0.03
 IDLE_POLL_S: Final = 0.1
 RETRY_S: Final = 0.5
 REBROADCAST_MS: Final = 1_000
+FINALITY_POLL_S: Final = 2.0
 FUNDS_CHECK_MS: Final = 30_000
 LOW_FUNDS_LAMPORTS: Final = 5_000_000_000
-RECENT_MS: Final = 10 * 60_000
-"""Settlements this young may have been confirmed in a slot that a lagging node does not show yet."""
+RECENT_MS: Final = 3 * 60_000
+"""Settlements this young may not be finalized, or confirmed in a slot that a lagging node does not show yet."""
 CLOCK_SKEW_MS: Final = 1_000
 
 
@@ -89,6 +90,7 @@ class SettlementService:
                 self._every(
                     self._confirm_round, self._heard_event, self._services.settings.confirm_poll_ms / 1000, stop
                 ),
+                self._every(self._follow_to_finality, asyncio.Event(), FINALITY_POLL_S, stop),
                 self._every(self._check_funds, asyncio.Event(), FUNDS_CHECK_MS / 1000, stop),
             )
         finally:
@@ -178,6 +180,9 @@ class SettlementService:
         overdue = [flight for flight in missing if flight.sent_at_ms <= now_ms - REBROADCAST_MS]
         alive = await self._confirmer.give_back_expired(overdue)
         await self._resend(alive)
+
+    async def _follow_to_finality(self) -> None:
+        await self._resend(await self._confirmer.follow_to_finality())
 
     async def _resend(self, flights: list[Flight]) -> None:
         if flights:

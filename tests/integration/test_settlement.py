@@ -13,9 +13,11 @@ import pytest
 from solana.rpc.async_api import AsyncClient
 from solana.rpc.commitment import Confirmed
 from solders.pubkey import Pubkey
+from solders.transaction import VersionedTransaction
 from sqlalchemy import select
 
 from engine.persistence.trading import SETTLEMENTS, TRANSFERS
+from engine.ports import SignatureStatus
 from engine.trading.events import account_channel
 from tests.localnet import Localnet, running_localnet
 from tests.settling import Faulty, Launches, Ledger, opened, settings_for
@@ -176,6 +178,42 @@ async def test_a_transaction_that_never_reached_the_cluster_expires_and_is_signe
         assert row["signature"] != dropped
         assert await ledger.services.chain.statuses([dropped], search_history=True) == [None]
         await ledger.services.chain.send(first)
+        assert (await memos(node, ann)).count(f"bh1:{order}") == 1
+
+
+async def test_a_confirmed_transaction_that_the_cluster_takes_back_is_signed_again(
+    node: Localnet, tmp_path: Path, caplog: pytest.LogCaptureFixture
+) -> None:
+    """The first transaction is confirmed on a fork of the test's own, which then goes away."""
+    fork: dict[str, SignatureStatus] = {}
+
+    def forked(chain: Any) -> Faulty:
+        async def send(transactions: Sequence[bytes]) -> list[str | None]:
+            if not fork:
+                signature = str(VersionedTransaction.from_bytes(transactions[0]).signatures[0])
+                fork[signature] = SignatureStatus(await chain.slot(), confirmed=True, finalized=False, error=None)
+            kept = [raw for raw in transactions if str(VersionedTransaction.from_bytes(raw).signatures[0]) not in fork]
+            await chain.send(kept)
+            return [None] * len(transactions)
+
+        async def statuses(signatures: Sequence[str], search_history: bool = False) -> list[SignatureStatus | None]:
+            gone = (await chain.finalized_block_height()) > limit["height"]
+            real = await chain.statuses(signatures, search_history)
+            return [found if gone else fork.get(one, found) for one, found in zip(signatures, real, strict=True)]
+
+        return Faulty(chain, send=send, statuses=statuses)
+
+    async with opened(settings_for(tmp_path, node)) as ledger:
+        token, (ann,) = await launched(ledger, "ann")
+        limit = {"height": await ledger.services.chain.finalized_block_height() + 100}
+        order = await ledger.trade(ann, token, "buy", 1_000_000_000, 40_000_000_000)
+        lost = Ledger(replace(ledger.services, chain=forked(ledger.services.chain)))
+        async with running(lost):
+            await until(lambda: ledger.settlement(order)["state"] == "confirmed")
+            assert ledger.settlement(order)["signature"] in fork
+            await until(lambda: ledger.settlement(order)["attempt"] == 2)
+            await until(lambda: ledger.settlement(order)["state"] == "confirmed")
+        assert "alert=confirmed_vanished" in caplog.text
         assert (await memos(node, ann)).count(f"bh1:{order}") == 1
 
 
