@@ -5,8 +5,9 @@ from typing import Any
 from fastapi import APIRouter, Depends, Request, Response
 
 from blitzhub.api import cookies
+from blitzhub.api.bodies import NonceRequest, Verify
 from blitzhub.api.dependencies import SIGN_INS, InServices, PerAddress, own_origin
-from blitzhub.api.models import PROBLEMS, Me, Nonce, NonceRequest, Verify
+from blitzhub.api.models import PROBLEMS, Me, Nonce
 from engine.accounts.accounts import Account
 from engine.accounts.sessions import close_session
 from engine.accounts.sign_in import Proof, challenge

@@ -5,6 +5,7 @@ from typing import Annotated, Any, Final
 
 from fastapi import APIRouter, Depends, Query
 
+from blitzhub.api.bodies import Launch
 from blitzhub.api.dependencies import (
     LAUNCHES,
     READS,
@@ -18,9 +19,7 @@ from blitzhub.api.dependencies import (
 from blitzhub.api.models import (
     PROBLEMS,
     Candles,
-    Column,
     Holders,
-    Launch,
     Launching,
     Metadata,
     Quote,
@@ -52,7 +51,7 @@ _READ = [Depends(PerAddress(READS))]
 @router.get("", response_model=Tokens, dependencies=_READ, summary="One column of the board")
 async def tokens(
     services: InServices,
-    column: Column = Column.NEW,
+    column: market.Column = market.Column.NEW,
     limit: Page = 50,
     cursor: Annotated[str | None, Query(max_length=100)] = None,
 ) -> dict[str, Any]:
