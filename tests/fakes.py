@@ -11,7 +11,7 @@ from engine.adapters.bus_memory import MemoryBus, MemoryCache
 from engine.adapters.keys_seed import SeedKeyStore
 from engine.identifiers import TokenAddress
 from engine.persistence.database import Database
-from engine.ports import BalanceChange, Blockhash, ChainBalances, Consumer, SignatureStatus
+from engine.ports import AddressHistory, BalanceChange, Blockhash, ChainBalances, Consumer, SignatureStatus
 from engine.services import Services
 from engine.settings import Settings
 
@@ -64,30 +64,35 @@ class FakeChain:
     async def latest_blockhash(self) -> Blockhash:
         return Blockhash("1" * 32, 150)
 
-    async def send(self, transaction: bytes) -> None:
-        self.sent.append(transaction)
+    async def send(self, transactions: Sequence[bytes]) -> list[str | None]:
+        self.sent += transactions
+        return [None] * len(transactions)
 
     async def statuses(self, signatures: Sequence[str], search_history: bool = False) -> list[SignatureStatus | None]:
-        return [None for _ in signatures]
+        return [None] * len(signatures)
 
     async def confirmations(self) -> AsyncIterator[str]:
-        for signature in ():
-            yield signature
+        yield ""
 
-    async def watch(self, signature: str) -> None:
+    async def watch(self, signatures: Sequence[str]) -> None:
         """Nothing is ever confirmed."""
 
     async def finalized_block_height(self) -> int:
         return 0
 
-    async def balances(self, addresses: Sequence[str], token_holdings: Sequence[tuple[str, str]]) -> ChainBalances:
+    async def balances(
+        self, addresses: Sequence[str], token_holdings: Sequence[tuple[str, str]], finalized: bool = False
+    ) -> ChainBalances:
         return ChainBalances(0, dict.fromkeys(addresses, 0), dict.fromkeys(token_holdings, 0))
 
     async def rent_lamports(self, size_bytes: int) -> int:
         return (128 + size_bytes) * 6_960
 
-    async def changes(self, address: str, until_signature: str | None) -> list[BalanceChange]:
-        return []
+    async def histories(self, addresses: Sequence[tuple[str, str | None]]) -> list[AddressHistory]:
+        return [AddressHistory(address, cursor, ()) for address, cursor in addresses]
+
+    async def changes(self, wanted: Sequence[tuple[str, str]]) -> list[BalanceChange]:
+        return [BalanceChange(signature, address, 0, 0) for address, signature in wanted]
 
     async def airdrop(self, address: str, lamports: int) -> str:
         self.airdrops.append((address, lamports))
