@@ -12,11 +12,10 @@ from dataclasses import replace
 from functools import partial
 from typing import Any, Final
 
-from sqlalchemy import Connection
-
 from engine.errors import Unavailable
 from engine.identifiers import SOL
 from engine.persistence import deposits as rows
+from engine.persistence.database import Connection
 from engine.persistence.deposits import Scanned
 from engine.ports import AddressHistory, BalanceChange, BusMessage
 from engine.services import Services

@@ -16,11 +16,11 @@ from typing import Any, TypeVar
 
 from alembic import command
 from alembic.config import Config
-from sqlalchemy import Connection, Engine, create_engine, event
+from sqlalchemy import Connection, Engine, RowMapping, create_engine, event
 from sqlalchemy.engine import make_url
 from sqlalchemy.exc import DataError, IntegrityError, SQLAlchemyError
 
-__all__ = ["Connection", "Database", "DatabaseError", "RefusedRow"]
+__all__ = ["Connection", "Database", "DatabaseError", "RefusedRow", "RowMapping"]
 
 Result = TypeVar("Result")
 

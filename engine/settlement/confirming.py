@@ -10,10 +10,9 @@ from dataclasses import asdict, replace
 from functools import partial
 from typing import Any, Final
 
-from sqlalchemy import Connection, RowMapping
-
 from engine.identifiers import SOL
 from engine.persistence import settlements as rows
+from engine.persistence.database import Connection, RowMapping
 from engine.ports import BusMessage, SignatureStatus
 from engine.services import Services
 from engine.settlement.flights import Flight, Flights
