@@ -10,7 +10,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, Final
 
-from engine.persistence.database import Database
+from engine.persistence.database import SQLITE_CACHE_KIB, SQLITE_CHECKPOINT_PAGES, Database
 
 BATCH: Final = 200
 BY_ORDER: Final = {"orders": "order_id", "trades": "order_id", "settlements": "settlement_id"}
@@ -35,6 +35,8 @@ def run_floor(directory: Path, drained: Path) -> Floor:
     with sqlite3.connect(drained) as source, sqlite3.connect(path, isolation_level=None) as target:
         target.execute("PRAGMA journal_mode=WAL")
         target.execute("PRAGMA synchronous=FULL")
+        target.execute(f"PRAGMA cache_size=-{SQLITE_CACHE_KIB}")
+        target.execute(f"PRAGMA wal_autocheckpoint={SQLITE_CHECKPOINT_PAGES}")
         for table in ("accounts", "tokens", "candles"):
             rows = source.execute(f"SELECT * FROM {table}").fetchall()
             target.executemany(_insert(table, len(rows[0])), rows)

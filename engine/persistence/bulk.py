@@ -1,17 +1,22 @@
-"""Bulk writes: a portable Core statement, compiled once per dialect, executed over many rows.
+"""Bulk reads and writes: portable Core statements, compiled once per dialect, executed over many rows.
 
-SQLAlchemy prepares each row's parameters in Python, which costs more than the database does. The rows here are plain
-integers and short strings that need no conversion, so they go to the driver as they are.
+SQLAlchemy prepares each row's parameters, and each IN list's text, in Python, which costs more than the database does.
+The rows here are plain integers and short strings that need no conversion, so they go to the driver as they are.
 """
 
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from functools import lru_cache
+from itertools import chain
 from operator import itemgetter
-from typing import Any
+from typing import Any, Final, TypeVar
 
-from sqlalchemy import Connection, Dialect, Table, bindparam, insert, update
+from sqlalchemy import Connection, Dialect, Table, bindparam, insert, select, tuple_, update
 
+Item = TypeVar("Item")
 Rows = Sequence[Mapping[str, Any]]
+
+IN_LIMIT: Final = 1_000
+"""Oracle takes at most this many members in an IN list."""
 
 _NEW = "new__"  # no column begins like this: `key_name` must stay itself
 _KEY = "key__"
@@ -30,6 +35,29 @@ def update_rows(connection: Connection, of: Table, keys: tuple[str, ...], column
         _execute(connection, _update_sql(of, keys, columns, connection.dialect), rows)
 
 
+def select_by_keys(
+    connection: Connection, of: Table, keys: tuple[str, ...], wanted: Iterable[tuple[Any, ...]], *, lock: bool = False
+) -> list[dict[str, Any]]:
+    """The rows whose `keys` columns are one of the `wanted` tuples; locked, and in key order, if told."""
+    columns = tuple(of.c.keys())
+    found: list[dict[str, Any]] = []
+    for part in chunks(sorted(set(wanted))):
+        sql = _select_sql(of, keys, _padded(len(part)), lock, connection.dialect)
+        rows = connection.exec_driver_sql(sql.text, sql.parameters(part))
+        found.extend(dict(zip(columns, row, strict=True)) for row in rows)
+    return found
+
+
+def chunks(items: Sequence[Item]) -> Iterable[Sequence[Item]]:
+    """The items in parts that fit an IN list."""
+    return (items[start : start + IN_LIMIT] for start in range(0, len(items), IN_LIMIT))
+
+
+def _padded(count: int) -> int:
+    """The next size of IN list that is compiled: the powers of two and the limit."""
+    return min(1 << (count - 1).bit_length(), IN_LIMIT)
+
+
 class _Sql:
     """A statement's text for one dialect, and how a row becomes its parameters."""
 
@@ -44,6 +72,25 @@ class _Sql:
         else:
             pairs = [(name, column_of(name)) for name in compiled.params]
             self.parameters = lambda row: {name: row[column] for name, column in pairs}
+
+
+class _SelectSql:
+    """A keyed SELECT's text for one dialect and one number of keys, and how fewer keys become its parameters."""
+
+    def __init__(self, compiled: Any, size: int) -> None:
+        self.text = str(compiled)
+        self._size = size
+        # Compiled with numbers for keys: what stands under a parameter's name is the place of its value.
+        places = compiled.construct_params()
+        self._names = None if compiled.positiontup is not None else tuple(places)
+        self._places = itemgetter(*(places[name] for name in compiled.positiontup or places))
+
+    def parameters(self, wanted: Sequence[tuple[Any, ...]]) -> Any:
+        """The parameters that ask for these keys; the last one stands in for those that are missing."""
+        flat = [*chain.from_iterable(wanted), *(wanted[-1] * (self._size - len(wanted)))]
+        values = self._places(flat)
+        values = values if isinstance(values, tuple) else (values,)
+        return values if self._names is None else dict(zip(self._names, values, strict=True))
 
 
 def _updated_column(parameter: str) -> str:
@@ -61,6 +108,19 @@ def _update_sql(of: Table, keys: tuple[str, ...], columns: tuple[str, ...], dial
     for name in keys:
         statement = statement.where(of.c[name] == bindparam(_KEY + name))
     return _Sql(statement.compile(dialect=dialect), _updated_column)
+
+
+@lru_cache(maxsize=256)
+def _select_sql(of: Table, keys: tuple[str, ...], size: int, lock: bool, dialect: Dialect) -> _SelectSql:
+    """The first key's list beside the tuples is for the planner: SQLite searches no index for row values alone."""
+    columns = [of.c[name] for name in keys]
+    places = [tuple(range(start, start + len(keys))) for start in range(0, size * len(keys), len(keys))]
+    statement = select(of).where(columns[0].in_([first for first, *_ in places]))
+    if len(keys) > 1:
+        statement = statement.where(tuple_(*columns).in_(places))
+    if lock:
+        statement = statement.order_by(*columns).with_for_update()
+    return _SelectSql(statement.compile(dialect=dialect, compile_kwargs={"render_postcompile": True}), size)
 
 
 def _execute(connection: Connection, sql: _Sql, rows: Rows) -> None:

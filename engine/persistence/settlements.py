@@ -8,9 +8,9 @@ from typing import Any, Final
 
 from sqlalchemy import Connection, RowMapping, Select, bindparam, insert, select, update
 
-from engine.persistence.bulk import insert_rows
+from engine.persistence.bulk import chunks, insert_rows
 from engine.persistence.launches import WALLETS
-from engine.persistence.trading import ORDERS, SETTLEMENTS, TOKENS, TRADES, TRANSFERS, chunks
+from engine.persistence.trading import ORDERS, SETTLEMENTS, TOKENS, TRADES, TRANSFERS
 from engine.settlement.settlement import Kind, Settlement, State
 from engine.trading.orders import Side
 from engine.trading.rows import Row

@@ -114,7 +114,8 @@ class BalanceRow(SQLModel, table=True):
     """What an account holds of one asset. The SOL row carries the account's `account_seq`."""
 
     __tablename__ = "balances"
-    __table_args__ = (Index("ix_balances_asset", "asset", "amount"),)
+    # Not by amount as well: every trade changes two amounts, and would move two entries of the index.
+    __table_args__ = (Index("ix_balances_asset", "asset"),)
     account_id: str = key(44)
     asset: str = key(44)
     amount: int = bigint()
@@ -174,7 +175,6 @@ class SettlementRow(SQLModel, table=True):
     __tablename__ = "settlements"
     __table_args__ = (
         Index("ix_settlements_state", "state", "created_at_ms"),
-        Index("ix_settlements_account", "account_id", "account_seq"),
         Index("ix_settlements_signature", "signature"),
     )
     settlement_id: str = key(32)

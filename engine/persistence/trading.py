@@ -5,14 +5,14 @@ money (deposits, launches, withdrawals) locks in the same order.
 """
 
 from collections.abc import Iterable, Sequence
-from typing import Final, TypeVar
+from typing import Final
 
-from sqlalchemy import Connection, Table, select, tuple_
+from sqlalchemy import Connection, Table, select
 from sqlmodel import SQLModel
 
 from engine.identifiers import SOL
 from engine.indicators.candles import MINUTE_MS, Candle, bucket_of
-from engine.persistence.bulk import insert_rows, update_rows
+from engine.persistence.bulk import chunks, insert_rows, select_by_keys, update_rows
 from engine.persistence.tables import (
     AccountRow,
     BalanceRow,
@@ -26,11 +26,6 @@ from engine.persistence.tables import (
 from engine.trading.batch import BalanceKey, Changes, Locked, candle_row
 from engine.trading.orders import Order
 from engine.trading.rows import Row
-
-Item = TypeVar("Item")
-
-IN_LIMIT: Final = 1_000
-"""Oracle takes at most this many members in an IN list."""
 
 
 def table(row: type[SQLModel]) -> Table:
@@ -71,29 +66,14 @@ def known_orders(connection: Connection, order_ids: Sequence[str]) -> set[str]:
 
 def lock_tokens(connection: Connection, addresses: Iterable[str]) -> dict[str, Row]:
     """The tokens' rows, locked in address order."""
-    rows: dict[str, Row] = {}
-    for part in chunks(sorted(set(addresses))):
-        statement = select(TOKENS).where(TOKENS.c.address.in_(part)).order_by(TOKENS.c.address).with_for_update()
-        rows.update((row["address"], dict(row)) for row in connection.execute(statement).mappings())
-    return rows
+    found = select_by_keys(connection, TOKENS, ("address",), ((address,) for address in addresses), lock=True)
+    return {row["address"]: row for row in found}
 
 
 def lock_balances(connection: Connection, keys: Iterable[BalanceKey]) -> dict[BalanceKey, Row]:
-    """The balances' rows, locked in (account, asset) order.
-
-    The account list beside the pairs is for the planner: SQLite searches no index for row values alone.
-    """
-    rows: dict[BalanceKey, Row] = {}
-    for part in chunks(sorted(set(keys))):
-        statement = (
-            select(BALANCES)
-            .where(BALANCES.c.account_id.in_(sorted({account_id for account_id, _ in part})))
-            .where(tuple_(BALANCES.c.account_id, BALANCES.c.asset).in_(part))
-            .order_by(BALANCES.c.account_id, BALANCES.c.asset)
-            .with_for_update()
-        )
-        rows.update(((row["account_id"], row["asset"]), dict(row)) for row in connection.execute(statement).mappings())
-    return rows
+    """The balances' rows, locked in (account, asset) order."""
+    found = select_by_keys(connection, BALANCES, ("account_id", "asset"), keys, lock=True)
+    return {(row["account_id"], row["asset"]): row for row in found}
 
 
 def lock_for(connection: Connection, orders: Sequence[Order], now_ms: int) -> Locked:
@@ -106,30 +86,19 @@ def lock_for(connection: Connection, orders: Sequence[Order], now_ms: int) -> Lo
 
 def _running_candles(connection: Connection, tokens: dict[str, Row], now_ms: int) -> dict[str, Candle]:
     """The candles that a trade at `now_ms`, or at the token's last trade where the clock went back, would grow."""
-    keys = {
-        address: bucket_of(row["last_trade_at_ms"], MINUTE_MS)
+    keys = [
+        (address, bucket_of(row["last_trade_at_ms"], MINUTE_MS))
         for address, row in tokens.items()
         if row["last_trade_at_ms"] >= bucket_of(now_ms, MINUTE_MS)
-    }
-    candles: dict[str, Candle] = {}
-    for part in chunks(list(keys.items())):
-        statement = (
-            select(CANDLES)
-            .where(CANDLES.c.token.in_([address for address, _ in part]))
-            .where(tuple_(CANDLES.c.token, CANDLES.c.bucket_ms).in_(part))
-        )
-        for token, *fields in connection.execute(statement):
-            candles[token] = Candle(*fields)
-    return candles
+    ]
+    found = select_by_keys(connection, CANDLES, ("token", "bucket_ms"), keys)
+    return {row.pop("token"): Candle(**row) for row in found}
 
 
 def wallets_of(connection: Connection, account_ids: Iterable[str]) -> dict[str, str]:
     """The trading wallet of each account. Wallets never change, so a caller may keep the answer."""
-    wallets: dict[str, str] = {}
-    for part in chunks(sorted(set(account_ids))):
-        statement = select(ACCOUNTS.c.account_id, ACCOUNTS.c.wallet).where(ACCOUNTS.c.account_id.in_(part))
-        wallets.update((row.account_id, row.wallet) for row in connection.execute(statement))
-    return wallets
+    found = select_by_keys(connection, ACCOUNTS, ("account_id",), ((account_id,) for account_id in account_ids))
+    return {row["account_id"]: row["wallet"] for row in found}
 
 
 def write(connection: Connection, changes: Changes) -> None:
@@ -144,8 +113,3 @@ def write(connection: Connection, changes: Changes) -> None:
     update_rows(connection, BALANCES, ("account_id", "asset"), BALANCE_STATE, list(changes.balances.values()))
     candles = [candle_row(*item) for item in changes.candles.items()]
     update_rows(connection, CANDLES, ("token", "bucket_ms"), CANDLE_STATE, candles)
-
-
-def chunks(items: Sequence[Item]) -> Iterable[Sequence[Item]]:
-    """The items in parts that fit an IN list."""
-    return (items[start : start + IN_LIMIT] for start in range(0, len(items), IN_LIMIT))

@@ -25,7 +25,7 @@ def upgrade() -> None:
     sa.Column('account_seq', sa.BigInteger(), nullable=False),
     sa.PrimaryKeyConstraint('account_id', 'asset')
     )
-    op.create_index('ix_balances_asset', 'balances', ['asset', 'amount'], unique=False)
+    op.create_index('ix_balances_asset', 'balances', ['asset'], unique=False)
     op.create_table('broker_journal',
     sa.Column('journal_id', sa.BigInteger(), autoincrement=False, nullable=False),
     sa.Column('token', sa.String(length=44), nullable=False),
@@ -120,7 +120,6 @@ def upgrade() -> None:
     sa.Column('confirmed_at_ms', sa.BigInteger(), nullable=False),
     sa.PrimaryKeyConstraint('settlement_id')
     )
-    op.create_index('ix_settlements_account', 'settlements', ['account_id', 'account_seq'], unique=False)
     op.create_index('ix_settlements_signature', 'settlements', ['signature'], unique=False)
     op.create_index('ix_settlements_state', 'settlements', ['state', 'created_at_ms'], unique=False)
     op.create_table('tokens',
@@ -234,7 +233,6 @@ def downgrade() -> None:
     op.drop_table('tokens')
     op.drop_index('ix_settlements_state', table_name='settlements')
     op.drop_index('ix_settlements_signature', table_name='settlements')
-    op.drop_index('ix_settlements_account', table_name='settlements')
     op.drop_table('settlements')
     op.drop_index(op.f('ix_sessions_account_id'), table_name='sessions')
     op.drop_table('sessions')
