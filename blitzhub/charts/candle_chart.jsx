@@ -62,7 +62,7 @@ class Session {
     const first = !this.loaded;
     this.loaded = true;
     this.#drawAll(!first);
-    if (first) this.drawing.toNow();
+    if (first) this.drawing.toNow(false);
   }
 
   async older() {
@@ -247,7 +247,7 @@ export function CandleChart({ token, symbol = "", totalSupply = "0", decimals = 
       chosen: unit,
       onChoose: chooseUnit,
     }),
-    createElement("button", { ref: now, type: "button", hidden: true, className: "bh-chart__choice bh-chart__now", onClick: () => live.current.drawing?.toNow() }, "Go to now"),
+    createElement("button", { ref: now, type: "button", hidden: true, className: "bh-chart__choice bh-chart__now", onClick: () => live.current.drawing?.toNow(true) }, "Go to now"),
   );
   const notes = {
     empty: createElement("div", { className: "bh-chart__note" }, "No trades yet. The first buy sets the first candle."),

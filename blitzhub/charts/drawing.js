@@ -16,7 +16,7 @@ export const UNITS = {
   mc: {
     label: "MC",
     value: (price, supply) => (Number(price) / PRICE_UNITS_PER_SOL) * supply,
-    text: (value) => marketSol(BigInt(Math.round(value * LAMPORTS_PER_SOL))),
+    text: (value) => (value < 0 ? "" : marketSol(BigInt(Math.round(value * LAMPORTS_PER_SOL)))), // the axis goes below zero
   },
   price: {
     label: "Price",
@@ -126,8 +126,11 @@ export class Drawing {
     return this.chart.timeScale().scrollPosition() < -1;
   }
 
-  toNow() {
-    this.chart.timeScale().scrollToRealTime();
+  /** Show the newest candle with the design's room right of it. */
+  toNow(animated) {
+    const scale = this.chart.timeScale();
+    const { rightOffsetPixels, barSpacing } = scale.options();
+    scale.scrollToPosition(rightOffsetPixels / barSpacing, animated);
   }
 
   remove() {

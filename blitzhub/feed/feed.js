@@ -10,7 +10,7 @@ const PING_MS = 15_000;
 const ASK_AGAIN_MS = 5_000;
 const LINGER_MS = 1_000;
 const FIRST_RETRY_MS = 500;
-const LAST_RETRY_MS = 30_000;
+const LAST_RETRY_MS = 8_000;
 const HIDDEN_MS = 250;
 
 const topics = new Map();
