@@ -1,0 +1,44 @@
+"""Signing in with one's own Solana wallet, and test SOL on a local chain."""
+
+from typing import Final
+
+import reflex as rx
+from reflex.components.component import field
+
+from blitzhub import client as client  # links the API client that these components import
+from blitzhub.components.radix import RADIX
+
+_WALLET: Final = rx.asset("wallet.jsx", shared=True).importable_path
+_FAUCET: Final = rx.asset("faucet.jsx", shared=True).importable_path
+_BALANCE: Final = rx.asset("balance.jsx", shared=True).importable_path
+_SIWS: Final = rx.asset("siws.js", shared=True).importable_path
+_DEMO_WALLET: Final = rx.asset("demo_wallet.js", shared=True).importable_path
+
+
+class WalletButton(rx.NoSSRComponent):
+    """The header's wallet button: sign-in through the Wallet Standard, or the signed-in account's menu.
+
+    `address` is the signed-in account, empty for none; `localnet` offers the built-in demo wallet.
+    """
+
+    library = _WALLET
+    tag = "WalletButton"
+    lib_dependencies: list[str] = field(default_factory=lambda: ["@wallet-standard/app@1.1.1", RADIX])
+    address: rx.Var[str]
+    localnet: rx.Var[bool]
+
+
+class FaucetButton(rx.NoSSRComponent):
+    """ "Get 10 test SOL"; says "On its way" until `balance` (lamports, decimal text) has grown."""
+
+    library = _FAUCET
+    tag = "FaucetButton"
+    balance: rx.Var[str]
+
+
+class Balance(rx.NoSSRComponent):
+    """One's own SOL; `lamports` is decimal text, empty while unknown."""
+
+    library = _BALANCE
+    tag = "Balance"
+    lamports: rx.Var[str]

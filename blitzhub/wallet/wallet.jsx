@@ -1,0 +1,221 @@
+// The wallet button. Keys never leave the wallet; the server only sees a signed text and answers with a cookie.
+import { useCallback, useEffect, useRef, useState } from "react";
+import { getWallets } from "@wallet-standard/app";
+import { Check, ChevronDown, Copy, LogOut, Wallet } from "lucide-react";
+import { DropdownMenu, Popover } from "radix-ui";
+import { call } from "$/public/external/blitzhub/client/api.js";
+import { shortAddress } from "$/public/external/blitzhub/feed/figures.js";
+import { registerDemoWallet } from "./demo_wallet.js";
+import { signInText, toBase64 } from "./siws.js";
+
+const DEMO = "Demo wallet";
+const NONCE_FRESH_MS = 240_000;
+const HOW_TO_GET_ONE = "https://solana.com/solana-wallets";
+
+/** Any component may open the sign-in: `window.dispatchEvent(new Event("blitzhub:sign-in"))`. */
+const OPEN_EVENT = "blitzhub:sign-in";
+
+const canSignIn = (wallet) =>
+  wallet.chains.some((chain) => chain.startsWith("solana:")) &&
+  ("solana:signIn" in wallet.features || ("standard:connect" in wallet.features && "solana:signMessage" in wallet.features));
+
+function useWallets(localnet) {
+  const [wallets, setWallets] = useState([]);
+  useEffect(() => {
+    if (localnet) registerDemoWallet();
+    const registry = getWallets();
+    const refresh = () => {
+      const usable = registry.get().filter(canSignIn);
+      const demo = localnet ? usable.filter((w) => w.name === DEMO) : [];
+      setWallets([...demo, ...usable.filter((w) => w.name !== DEMO)]);
+    };
+    refresh();
+    const offRegister = registry.on("register", refresh);
+    const offUnregister = registry.on("unregister", refresh);
+    return () => {
+      offRegister();
+      offUnregister();
+    };
+  }, [localnet]);
+  return wallets;
+}
+
+async function signed(wallet, input) {
+  if ("solana:signIn" in wallet.features) {
+    const [output] = await wallet.features["solana:signIn"].signIn(input);
+    return { address: output.account.address, message: output.signedMessage, signature: output.signature };
+  }
+  const { accounts } = await wallet.features["standard:connect"].connect();
+  const account = accounts.find((a) => a.features.includes("solana:signMessage")) ?? accounts[0];
+  if (!account) throw new Error("The wallet gave no account.");
+  const text = new TextEncoder().encode(signInText(input, account.address));
+  const [output] = await wallet.features["solana:signMessage"].signMessage({ account, message: text });
+  return { address: account.address, message: output.signedMessage, signature: output.signature };
+}
+
+/** Sign in with a wallet: the nonce was asked for when the list opened, so the wallet opens within the click. */
+function useSignIn() {
+  const [phase, setPhase] = useState({ name: "idle", words: "" });
+  const nonce = useRef({ at: 0, promise: null });
+  const prepare = useCallback(() => {
+    if (!nonce.current.promise || Date.now() - nonce.current.at > NONCE_FRESH_MS) {
+      const promise = call("POST", "/auth/nonce", {});
+      nonce.current = { at: Date.now(), promise };
+      promise.catch(() => (nonce.current = { at: 0, promise: null }));
+    }
+    return nonce.current.promise;
+  }, []);
+  const signIn = async (wallet) => {
+    setPhase({ name: "confirming", words: "" });
+    let input;
+    try {
+      ({ input } = await prepare());
+    } catch (error) {
+      setPhase({ name: "failed", words: `Sign-in could not start. ${error.message}` });
+      return;
+    }
+    nonce.current = { at: 0, promise: null }; // single use, whatever comes of it
+    let proof;
+    try {
+      proof = await signed(wallet, input);
+    } catch {
+      setPhase({ name: "failed", words: "You declined in the wallet. Nothing happened." });
+      return;
+    }
+    try {
+      await call("POST", "/auth/verify", {
+        nonce: input.nonce,
+        address: proof.address,
+        message: new TextDecoder().decode(proof.message),
+        signature: toBase64(proof.signature),
+      });
+      location.reload(); // the live connection learns who it belongs to when it is opened
+    } catch (error) {
+      setPhase({ name: "failed", words: `Not signed in. ${error.message}` });
+    }
+  };
+  return { phase, prepare, signIn, reset: () => setPhase({ name: "idle", words: "" }) };
+}
+
+function Choice({ wallet, disabled, onPick }) {
+  return (
+    <button type="button" className="bh-wallet__choice" disabled={disabled} onClick={() => onPick(wallet)} data-testid="wallet-choice" data-wallet={wallet.name}>
+      <img src={wallet.icon} alt="" width="24" height="24" />
+      <span>{wallet.name}</span>
+      {wallet.name === DEMO && <span className="bh-tag">test SOL only</span>}
+    </button>
+  );
+}
+
+function SignInList({ wallets, flow, chosen, onPick }) {
+  const confirming = flow.phase.name === "confirming";
+  return (
+    <>
+      <div className="bh-title">Sign in</div>
+      <p className="bh-small bh-muted">Your wallet signs a short text. It costs nothing and moves nothing.</p>
+      {flow.phase.name === "failed" && (
+        <div className="bh-wallet__failed" role="alert">
+          <span>{flow.phase.words}</span>
+          {chosen && (
+            <button type="button" className="bh-button bh-button--dense" onClick={() => onPick(chosen)}>
+              Try again
+            </button>
+          )}
+        </div>
+      )}
+      {wallets.map((wallet) => (
+        <Choice key={wallet.name} wallet={wallet} disabled={confirming} onPick={onPick} />
+      ))}
+      {!wallets.length && (
+        <p className="bh-small">
+          No Solana wallet found.{" "}
+          <a className="bh-link" href={HOW_TO_GET_ONE} target="_blank" rel="noreferrer">
+            How to get one
+          </a>
+        </p>
+      )}
+    </>
+  );
+}
+
+function SignedOut({ localnet }) {
+  const wallets = useWallets(localnet);
+  const flow = useSignIn();
+  const [open, setOpen] = useState(false);
+  const [chosen, setChosen] = useState(null);
+  const change = useCallback(
+    (next) => {
+      setOpen(next);
+      if (next) flow.prepare().catch(() => {});
+    },
+    [flow.prepare],
+  );
+  useEffect(() => {
+    const show = () => change(true);
+    window.addEventListener(OPEN_EVENT, show);
+    return () => window.removeEventListener(OPEN_EVENT, show);
+  }, [change]);
+  const pick = (wallet) => {
+    setChosen(wallet);
+    flow.signIn(wallet);
+  };
+  const confirming = flow.phase.name === "confirming";
+  return (
+    <Popover.Root open={open} onOpenChange={change}>
+      <Popover.Trigger asChild>
+        <button type="button" className="bh-button bh-button--accent" data-testid="sign-in" data-phase={flow.phase.name}>
+          {confirming ? "Confirm in your wallet…" : "Sign in"}
+        </button>
+      </Popover.Trigger>
+      <Popover.Portal>
+        <Popover.Content className="bh-pop bh-wallet" align="end" sideOffset={8} collisionPadding={8} aria-label="Sign in">
+          <SignInList wallets={wallets} flow={flow} chosen={chosen} onPick={pick} />
+        </Popover.Content>
+      </Popover.Portal>
+    </Popover.Root>
+  );
+}
+
+function SignedIn({ address }) {
+  const [copied, setCopied] = useState(false);
+  const copy = async (event) => {
+    event.preventDefault();
+    await navigator.clipboard.writeText(address);
+    setCopied(true);
+    setTimeout(() => setCopied(false), 1200);
+  };
+  const signOut = async () => {
+    try {
+      await call("POST", "/auth/logout");
+    } finally {
+      location.reload();
+    }
+  };
+  return (
+    <DropdownMenu.Root>
+      <DropdownMenu.Trigger asChild>
+        <button type="button" className="bh-button bh-button--outline" data-testid="account" data-address={address} aria-label={`Account starting ${address.slice(0, 4)}`}>
+          <Wallet className="bh-icon" aria-hidden />
+          <span className="bh-fig">{shortAddress(address)}</span>
+          <ChevronDown className="bh-icon" aria-hidden />
+        </button>
+      </DropdownMenu.Trigger>
+      <DropdownMenu.Portal>
+        <DropdownMenu.Content className="bh-pop bh-menu" align="end" sideOffset={8} collisionPadding={8}>
+          <DropdownMenu.Item className="bh-menu__item" onSelect={copy} data-testid="copy-account">
+            {copied ? <Check className="bh-icon" aria-hidden /> : <Copy className="bh-icon" aria-hidden />}
+            {copied ? "Copied" : "Copy address"}
+          </DropdownMenu.Item>
+          <DropdownMenu.Item className="bh-menu__item" onSelect={signOut} data-testid="sign-out">
+            <LogOut className="bh-icon" aria-hidden />
+            Sign out
+          </DropdownMenu.Item>
+        </DropdownMenu.Content>
+      </DropdownMenu.Portal>
+    </DropdownMenu.Root>
+  );
+}
+
+export function WalletButton({ address = "", localnet = false }) {
+  return address ? <SignedIn address={address} /> : <SignedOut localnet={localnet} />;
+}
