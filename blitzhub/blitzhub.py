@@ -1,5 +1,7 @@
 """The web application: pages, API and security wrapper put together. Nothing else happens here."""
 
+from typing import Final
+
 import reflex as rx
 from starlette.applications import Starlette
 from starlette.routing import Mount, WebSocketRoute
@@ -11,14 +13,22 @@ from blitzhub.components.browser import Toaster
 from blitzhub.lifespan import lifespan_of
 from blitzhub.offline import error_boundary, not_found, offline_note
 from blitzhub.pages.board.page import board
+from blitzhub.pages.launch.page import launch
+from blitzhub.pages.launch.state import LaunchState
+from blitzhub.pages.token.page import token
+from blitzhub.pages.token.state import TokenState
+from blitzhub.push import Push
 from blitzhub.security import SecurityHeaders
+from blitzhub.session import SessionState
+
+_IMAGE: Final = "favicon.svg"
 
 _api = create_api()
 _outer = Starlette(routes=[Mount("/api", _api), WebSocketRoute(PATH, market_socket)])
 
 app = rx.App(
     api_transformer=[_outer, SecurityHeaders],
-    stylesheets=["/theme.css", "/base.css", "/components.css", "/frame.css", "/live.css"],
+    stylesheets=["/theme.css", "/base.css", "/components.css", "/frame.css", "/live.css", "/pages.css"],
     head_components=[
         rx.el.link(rel="icon", href="/favicon.svg", type="image/svg+xml"),
         rx.el.meta(name="viewport", content="width=device-width, initial-scale=1, viewport-fit=cover"),
@@ -31,6 +41,14 @@ app = rx.App(
     html_lang="en",
     toaster=Toaster.create(),
 )
-app.add_page(board, route=routes.BOARD, title="Board · BlitzHub", image="favicon.svg")
-app.add_page(not_found, route=routes.NOT_FOUND, title="Not found · BlitzHub", image="favicon.svg")
-app.register_lifespan_task(lifespan_of(_api))
+app.add_page(board, route=routes.BOARD, title="Board · BlitzHub", image=_IMAGE, on_load=SessionState.load)
+app.add_page(
+    token, route=routes.TOKEN, title="Token · BlitzHub", image=_IMAGE, on_load=[SessionState.load, TokenState.load]
+)
+app.add_page(
+    launch, route=routes.LAUNCH, title="Launch · BlitzHub", image=_IMAGE, on_load=[SessionState.load, LaunchState.load]
+)
+app.add_page(not_found, route=routes.NOT_FOUND, title="Not found · BlitzHub", image=_IMAGE)
+_push = Push(app, [SessionState, TokenState])
+_push.install()
+app.register_lifespan_task(lifespan_of(_api, _push.lifespan))

@@ -3,9 +3,25 @@
 The lifespan opens the process's services and puts them here; everything below is a thin, typed question to them.
 """
 
+from functools import partial
+from typing import Any, Final
+
+from blitzhub.api.cookies import session_cookie
+from engine.accounts.sessions import account_of
+from engine.curve import quote_buy
+from engine.errors import Refusal
+from engine.identifiers import is_address
+from engine.persistence import accounts as account_rows
+from engine.persistence import market
 from engine.ports import Subscription
 from engine.services import Services
 from engine.settings import Settings
+from engine.trading import naming
+from engine.trading.accept import TOKEN_ACCOUNT_RENT_LAMPORTS
+from engine.trading.launch import default_terms, launch_cost
+from engine.units import BPS_PER_ONE, LOCKED_LAMPORTS, InvalidAmount, parse_amount
+
+_CURVE_POINTS: Final = 32
 
 _opened: list[Services] = []
 
@@ -34,3 +50,86 @@ def settings() -> Settings:
 async def subscribe(*channels: str) -> Subscription:
     """Receive live events of these bus channels."""
     return await current().bus.subscribe(*channels)
+
+
+async def account_of_cookies(header: str) -> str | None:
+    """The account signed in by a raw Cookie header, looked up each time; None for nobody."""
+    account = await account_of(current(), session_cookie(header, settings()))
+    return None if account is None else account.account_id
+
+
+async def token(address: str) -> dict[str, Any] | None:
+    """A token as the API says it, whatever its stage; None for no token and for text that is no address."""
+    if not is_address(address):
+        return None
+    return await current().database.read(partial(market.token, address=address))
+
+
+async def balances(account_id: str) -> dict[str, Any]:
+    """What an account has, as the API says it."""
+    read = partial(account_rows.balances_json, account_id=account_id, locked_lamports=LOCKED_LAMPORTS)
+    return await current().database.read(read)
+
+
+async def own_orders(account_id: str, token_address: str, limit: int) -> list[dict[str, Any]]:
+    """The account's decided orders of one token, newest first, as the API says them."""
+    read = partial(account_rows.orders_json, account_id=account_id, limit=limit, token=token_address)
+    page, _ = await current().database.read(read)
+    return page
+
+
+async def held(account_id: str, token_address: str) -> str:
+    """How much of the token the account holds, in base units as text."""
+    position = await current().database.read(partial(account_rows.position, account_id=account_id, token=token_address))
+    return str(position.tokens or 0)
+
+
+def launch_errors(name: str, symbol: str, description: str, first_buy_lamports: str) -> dict[str, str]:
+    """What is wrong with a launch's fields, by field; the very checks that the API makes."""
+    checks = {
+        "name": partial(naming.read_name, name),
+        "symbol": partial(naming.read_symbol, symbol),
+        "description": partial(naming.read_description, description),
+        "first_buy": partial(_read_first_buy, first_buy_lamports),
+    }
+    errors: dict[str, str] = {}
+    for field, check in checks.items():
+        try:
+            check()
+        except (Refusal, InvalidAmount) as refusal:
+            errors[field] = str(refusal)
+    return errors
+
+
+def _read_first_buy(lamports: str) -> int:
+    if lamports == "0":
+        return 0
+    amount = parse_amount(lamports)
+    quote_buy(default_terms(current()), 0, amount)
+    return amount
+
+
+async def launch_preview(name: str, symbol: str, first_buy_lamports: int) -> dict[str, Any]:
+    """What launching would cost and bring: lamports and base units as text, and the curve as points from 0 to 1."""
+    terms = default_terms(current())
+    cost = await launch_cost(current(), name, symbol)
+    tokens, account_rent_lamports = 0, 0
+    if first_buy_lamports:
+        tokens = quote_buy(terms, 0, first_buy_lamports).tokens
+        account_rent_lamports = TOKEN_ACCOUNT_RENT_LAMPORTS
+    end_price = terms.curve.spot_price_units(terms.curve_supply)
+    supplies = [terms.curve_supply * step // _CURVE_POINTS for step in range(_CURVE_POINTS + 1)]
+    return {
+        "first_buy_lamports": str(first_buy_lamports),
+        "mint_rent_lamports": str(cost.mint_rent_lamports),
+        "vault_rent_lamports": str(cost.vault_account_rent_lamports + cost.endowment_lamports),
+        "account_rent_lamports": str(account_rent_lamports),
+        "total_lamports": str(cost.total_lamports + account_rent_lamports + first_buy_lamports),
+        "first_tokens": str(tokens),
+        "first_share": tokens / terms.curve_supply,
+        "first_share_bps": tokens * BPS_PER_ONE // terms.total_supply,
+        "curve_supply": str(terms.curve_supply),
+        "raise_lamports": str(terms.raise_lamports),
+        "price_at_graduation": str(end_price),
+        "curve": [[s / terms.curve_supply, terms.curve.spot_price_units(s) / end_price] for s in supplies],
+    }

@@ -1,0 +1,1 @@
+"""The launch page: a token's name, picture and first buy."""

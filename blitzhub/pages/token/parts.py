@@ -1,0 +1,64 @@
+"""Parts of the token page that live in the browser: own orders, own position, graduation, holders."""
+
+from typing import Any, Final
+
+import reflex as rx
+
+from blitzhub import client as client  # links the API client that these parts import
+
+_ORDERS: Final = rx.asset("own_orders.jsx", shared=True).importable_path
+_CARDS: Final = rx.asset("cards.jsx", shared=True).importable_path
+_HOLDERS: Final = rx.asset("holders.jsx", shared=True).importable_path
+_TITLE: Final = rx.asset("page_title.jsx", shared=True).importable_path
+
+
+class OwnOrders(rx.NoSSRComponent):
+    """The account's orders of one token: `rows` from the ledger, and those this tab is still sending."""
+
+    library = _ORDERS
+    tag = "OwnOrders"
+    token: rx.Var[str]
+    symbol: rx.Var[str]
+    decimals: rx.Var[int]
+    account: rx.Var[str]
+    rows: rx.Var[list[dict[str, Any]]]
+
+
+class OrderNews(rx.NoSSRComponent):
+    """Draws nothing: tells the orders this tab is following what the ledger says of them."""
+
+    library = _ORDERS
+    tag = "OrderNews"
+    rows: rx.Var[list[dict[str, Any]]]
+
+
+class PositionCard(rx.NoSSRComponent):
+    """What the account holds of the token, and what selling all of it now would return."""
+
+    library = _CARDS
+    tag = "PositionCard"
+    token: rx.Var[str]
+    symbol: rx.Var[str]
+    decimals: rx.Var[int]
+    account: rx.Var[str]
+    held: rx.Var[str]
+
+
+class Holders(rx.NoSSRComponent):
+    """The largest holders, asked for when the tab is opened and again as the market moves."""
+
+    library = _HOLDERS
+    tag = "Holders"
+    token: rx.Var[str]
+    decimals: rx.Var[int]
+    account: rx.Var[str]
+
+
+class PageTitle(rx.NoSSRComponent):
+    """The browser tab's title "128.4 SOL · VOLT · BlitzHub", renewed at most every 5 s."""
+
+    library = _TITLE
+    tag = "PageTitle"
+    token: rx.Var[str]
+    symbol: rx.Var[str]
+    cap: rx.Var[str]
