@@ -5,9 +5,10 @@ import time
 from collections.abc import Sequence
 from dataclasses import dataclass
 
-from benchmarks.stacks import TradePath
+from benchmarks.stacks import trade_worker
 from engine.identifiers import TokenAddress
 from engine.ports import Subscription
+from engine.services import Services
 from engine.trading import events
 from engine.trading.orders import Order
 
@@ -28,13 +29,13 @@ class Drained:
     statements: int
 
 
-async def drain(path: TradePath, tokens: Sequence[TokenAddress], orders: Sequence[Order]) -> Drained:
+async def drain(services: Services, tokens: Sequence[TokenAddress], orders: Sequence[Order]) -> Drained:
     """Publish every order, then time the worker until all are decided, acknowledged and published."""
-    accept_s = await publish_all(path, orders)
-    subscription = await path.bus.subscribe(*(events.token_channel(token) for token in tokens), events.BOARD)
+    accept_s = await publish_all(services, orders)
+    subscription = await services.bus.subscribe(*(events.token_channel(token) for token in tokens), events.BOARD)
     listening = asyncio.create_task(_count(subscription))
-    worker, stop = path.worker(), asyncio.Event()
-    statements, cpu_s, started_s = path.database.statements, time.process_time(), time.perf_counter()
+    worker, stop = trade_worker(services), asyncio.Event()
+    statements, cpu_s, started_s = services.database.statements, time.process_time(), time.perf_counter()
     running = asyncio.create_task(worker.run(stop))
     while worker.metrics.orders < len(orders) and not running.done():
         await asyncio.wait((running,), timeout=POLL_S)
@@ -50,14 +51,14 @@ async def drain(path: TradePath, tokens: Sequence[TokenAddress], orders: Sequenc
         accept_s=accept_s,
         wall_s=time.perf_counter() - started_s,
         cpu_s=time.process_time() - cpu_s,
-        statements=path.database.statements - statements,
+        statements=services.database.statements - statements,
     )
 
 
-async def publish_all(path: TradePath, orders: Sequence[Order]) -> float:
+async def publish_all(services: Services, orders: Sequence[Order]) -> float:
     """Publish the orders in their order, many at once as a busy API does; the seconds it took."""
     started_s = time.perf_counter()
-    await asyncio.gather(*(path.broker.publish(order.token, order.encoded()) for order in orders))
+    await asyncio.gather(*(services.broker.publish(order.token, order.encoded()) for order in orders))
     return time.perf_counter() - started_s
 
 

@@ -7,9 +7,9 @@ from dataclasses import dataclass
 
 import orjson
 
-from benchmarks.stacks import TradePath
 from engine.identifiers import AccountId
 from engine.ports import Subscription
+from engine.services import Services
 from engine.trading import events
 from engine.trading.orders import Order, OrderState
 
@@ -31,17 +31,17 @@ class Paced:
         return self.latencies_ms[int(rank) - 1]
 
 
-async def pace(path: TradePath, accounts: Sequence[AccountId], orders: Sequence[Order], per_s: float) -> Paced:
+async def pace(services: Services, accounts: Sequence[AccountId], orders: Sequence[Order], per_s: float) -> Paced:
     """Publish the orders at `per_s`, each on its own moment whatever became of the one before."""
-    subscription = await path.bus.subscribe(*map(events.account_channel, accounts))
+    subscription = await services.bus.subscribe(*map(events.account_channel, accounts))
     published_s: dict[str, float] = {}
     listening = asyncio.create_task(_latencies(subscription, published_s, len(orders)))
-    statements, cpu_s, started_s = path.database.statements, time.process_time(), time.perf_counter()
+    statements, cpu_s, started_s = services.database.statements, time.process_time(), time.perf_counter()
     publishing = []
     for number, order in enumerate(orders):
         await asyncio.sleep(max(0.0, started_s + number / per_s - time.perf_counter()))
         published_s[order.order_id] = time.perf_counter()
-        publishing.append(asyncio.create_task(path.broker.publish(order.token, order.encoded())))
+        publishing.append(asyncio.create_task(services.broker.publish(order.token, order.encoded())))
     await asyncio.gather(*publishing)
     latencies_s = await asyncio.wait_for(listening, SETTLE_LIMIT_S)
     wall_s = time.perf_counter() - started_s
@@ -50,7 +50,7 @@ async def pace(path: TradePath, accounts: Sequence[AccountId], orders: Sequence[
         latencies_ms=tuple(sorted(seconds * 1_000 for seconds in latencies_s)),
         wall_s=wall_s,
         cpu_s=time.process_time() - cpu_s,
-        statements=path.database.statements - statements,
+        statements=services.database.statements - statements,
     )
 
 

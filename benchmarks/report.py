@@ -21,8 +21,10 @@ class Report:
     naive: Naive
     floor: Floor
     paced: Paced
-    beside: str
-    """What ran beside the paced leg."""
+    settled_after_s: float
+    """From the last paced fill until the chain had confirmed every trade."""
+    frames: int
+    """What the hub sent to one reader meanwhile."""
 
     def figures(self) -> dict[str, str | float | int]:
         """The keys that tools read, then further ones."""
@@ -51,7 +53,8 @@ class Report:
             "paced_fills": len(paced.latencies_ms),
             "paced_cpu_percent": round(paced.cpu_s / paced.wall_s * 100, 1),
             "max_ms": round(paced.latencies_ms[-1], 2),
-            "beside": self.beside,
+            "settled_after_s": round(self.settled_after_s, 2),
+            "frames": self.frames,
             "load_average": round(os.getloadavg()[0], 2),
         }
 
@@ -73,13 +76,24 @@ _ROWS = (
     ("", "cpu_ratio", "times less CPU", ""),
     ("limit", "floor_trades_per_s", "trades a second", "bare sqlite3 executemany of the same rows, commits of 200"),
     ("", "floor_cpu_us_per_trade", "CPU µs a trade", ""),
-    ("paced", "p50_ms", "ms, median", "accept to fill event on the bus"),
+    (
+        "paced",
+        "p50_ms",
+        "ms, median",
+        "accept to fill event on the bus, settlement, localnet and hub running beside it",
+    ),
     ("", "p99_ms", "ms, 99 %", ""),
     ("", "max_ms", "ms, slowest", ""),
     ("", "statements_per_s", "statements a second", ""),
-    ("", "paced_cpu_percent", "% of one core", "this process"),
+    (
+        "",
+        "paced_cpu_percent",
+        "% of one core",
+        "this process: generator, workers, settlement and hub; localnet is another",
+    ),
     ("", "paced_fills", "fills", ""),
-    ("", "beside", "ran beside it", ""),
+    ("", "settled_after_s", "s until settled", "from the last fill until the chain confirmed every trade"),
+    ("", "frames", "frames", "what the hub sent to one reader of board and tokens meanwhile"),
     ("machine", "load_average", "load average", "of the last minute, this run included"),
 )
 

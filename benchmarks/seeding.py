@@ -1,14 +1,17 @@
-"""The rows a market starts from: funded accounts and tradable tokens, as sign-in, deposits and launches leave them."""
+"""The rows a market starts from, as sign-in, deposits and launches leave them; and how far a real one has come."""
 
 import hashlib
 from typing import Any, Final
 
 import base58
-from sqlalchemy import Connection, insert
+from sqlalchemy import Connection, func, insert, select
 
 from benchmarks.tape import TERMS, K, Market
 from engine.identifiers import SOL
 from engine.persistence.tables import AccountRow, BalanceRow, TokenRow
+from engine.persistence.trading import BALANCES, SETTLEMENTS, TOKENS
+from engine.settlement.settlement import State
+from engine.trading.execution import Stage
 from engine.units import LAMPORTS_PER_SOL
 
 FUNDS_LAMPORTS: Final = 1_000 * LAMPORTS_PER_SOL
@@ -26,6 +29,24 @@ def write_market(market: Market, connection: Connection) -> None:
     connection.execute(insert(AccountRow), accounts)
     connection.execute(insert(BalanceRow), balances)
     connection.execute(insert(TokenRow), [_token(number, token) for number, token in enumerate(market.tokens)])
+
+
+def funded_accounts(connection: Connection) -> int:
+    """How many accounts have SOL."""
+    query = select(func.count()).select_from(BALANCES).where(BALANCES.c.asset == SOL, BALANCES.c.amount > 0)
+    return int(connection.execute(query).scalar_one())
+
+
+def tradable_tokens(connection: Connection) -> int:
+    """How many tokens trade on their curve."""
+    query = select(func.count()).select_from(TOKENS).where(TOKENS.c.stage == Stage.CURVE.value)
+    return int(connection.execute(query).scalar_one())
+
+
+def unconfirmed_settlements(connection: Connection) -> int:
+    """How many movements are not confirmed on the chain."""
+    query = select(func.count()).select_from(SETTLEMENTS).where(SETTLEMENTS.c.state != State.CONFIRMED.value)
+    return int(connection.execute(query).scalar_one())
 
 
 def _token(number: int, address: str) -> dict[str, Any]:
@@ -46,7 +67,7 @@ def _token(number: int, address: str) -> dict[str, Any]:
         "fee_bps": TERMS.fees.fee_bps,
         "creator_share_percent": TERMS.fees.creator_share_percent,
         "minimum_buy_lamports": TERMS.minimum_buy_lamports,
-        "stage": "curve",
+        "stage": Stage.CURVE.value,
         "created_at_ms": 1,
         "tradable_at_ms": 1,
     }

@@ -4,7 +4,6 @@
 """
 
 import argparse
-import asyncio
 import sys
 import tempfile
 from collections.abc import Sequence
@@ -16,12 +15,13 @@ import uvloop
 from benchmarks.drain import drain
 from benchmarks.floor import run_floor
 from benchmarks.naive import run_naive
-from benchmarks.paced import Paced, pace
+from benchmarks.opening import open_market, settled_s, watch
+from benchmarks.paced import pace
 from benchmarks.report import Report, json_line, table
 from benchmarks.seeding import write_market
-from benchmarks.stacks import STACKS, StackName, TradePath
+from benchmarks.stacks import STACKS, StackName
 from benchmarks.tape import Market, TapeMaker, invented_market
-from engine.trading.orders import Order
+from engine.services import Services
 
 
 def _options(arguments: Sequence[str]) -> argparse.Namespace:
@@ -33,40 +33,35 @@ def _options(arguments: Sequence[str]) -> argparse.Namespace:
     parser.add_argument("--naive-orders", type=int, default=1_000, metavar="N", help="default: %(default)s")
     parser.add_argument("--rate", type=float, default=100, metavar="PER_S", help="paced orders a second")
     parser.add_argument("--seconds", type=float, default=10, help="how long the paced leg lasts")
+    parser.add_argument("--paced-tokens", type=int, default=10, metavar="N", help="launched on the chain")
+    parser.add_argument("--paced-accounts", type=int, default=50, metavar="N", help="funded on the chain")
     parser.add_argument("--json", action="store_true", help="end with the figures as one JSON line")
     return parser.parse_args(arguments)
 
 
 async def measure(options: argparse.Namespace, directory: Path) -> Report:
-    """Every leg, each on a fresh database."""
+    """Every leg, each on a fresh database and none while another runs."""
     stack = STACKS[options.stack]
     market = invented_market(options.tokens, options.accounts)
-    tape = TapeMaker(market)
-    orders = tape.orders(options.orders)
-    async with stack.open(directory) as path:
-        await seed(path, market)
-        drained = await drain(path, market.tokens, orders)
-        paced = await _paced(path, market, tape.orders(int(options.rate * options.seconds)), options.rate)
+    orders = TapeMaker(market).orders(options.orders)
+    async with stack.bare(directory / "drain") as services:
+        await seed(services, market)
+        drained = await drain(services, market.tokens, orders)
     naive = run_naive(directory, market, orders[: options.naive_orders])
-    floor = run_floor(directory, directory / "trade_path.db")
-    return Report(options.stack, drained, naive, floor, paced, "nothing")
+    floor = run_floor(directory, directory / "drain" / "blitzhub.db")
+    async with stack.whole(directory / "paced") as (services, hub):
+        market = await open_market(services, invented_market(options.paced_tokens, options.paced_accounts))
+        reader = watch(hub, market.tokens)
+        tape = TapeMaker(market).orders(int(options.rate * options.seconds))
+        paced = await pace(services, market.accounts, tape, options.rate)
+        return Report(options.stack, drained, naive, floor, paced, await settled_s(services), reader.frames)
 
 
-async def seed(path: TradePath, market: Market) -> None:
+async def seed(services: Services, market: Market) -> None:
     """Make the market's rows and queues."""
-    await path.database.write(partial(write_market, market))
+    await services.database.write(partial(write_market, market))
     for token in market.tokens:
-        await path.broker.declare(token)
-
-
-async def _paced(path: TradePath, market: Market, orders: Sequence[Order], per_s: float) -> Paced:
-    stop = asyncio.Event()
-    working = asyncio.create_task(path.worker().run(stop))
-    try:
-        return await pace(path, market.accounts, orders, per_s)
-    finally:
-        stop.set()
-        await working
+        await services.broker.declare(token)
 
 
 def main(arguments: Sequence[str]) -> int:

@@ -35,14 +35,14 @@ def test_the_naive_way_books_exactly_what_the_worker_books(tmp_path: Path) -> No
     orders = TapeMaker(market).orders(150)
 
     async def drained() -> int:
-        async with EmbeddedStack().open(tmp_path) as path:
-            await trade_path.seed(path, market)
-            return (await drain(path, market.tokens, orders)).trades
+        async with EmbeddedStack().bare(tmp_path / "drain") as services:
+            await trade_path.seed(services, market)
+            return (await drain(services, market.tokens, orders)).trades
 
     assert uvloop.run(drained()) == 150
     assert run_naive(tmp_path, market, orders).trades == 150
     for table in LEDGER:
-        rows = _rows(tmp_path / "trade_path.db", table)
+        rows = _rows(tmp_path / "drain" / "blitzhub.db", table)
         assert rows
         assert _rows(tmp_path / "naive.db", table) == rows, table
 
@@ -55,6 +55,7 @@ def test_a_third_of_the_tape_sells() -> None:
 
 def test_the_last_line_is_the_figures_as_json(capsys: pytest.CaptureFixture[str]) -> None:
     small = ["--orders", "400", "--tokens", "4", "--accounts", "20", "--naive-orders", "20", "--seconds", "0.3"]
+    small += ["--paced-tokens", "1", "--paced-accounts", "3"]
     assert trade_path.main(["--stack", "embedded", *small, "--json"]) == 0
     figures = json.loads(capsys.readouterr().out.splitlines()[-1])
     assert list(figures)[:7] == [
