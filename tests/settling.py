@@ -60,13 +60,13 @@ class Ledger:
             connection.execute(insert(BALANCES), values)
         return wallet
 
-    async def launch(self, creator: str, name: str = "Voltage Cat") -> str:
+    async def launch(self, creator: str, name: str = "Voltage Cat", uri: str = "http://localhost:8600/t.json") -> str:
         """A token and its launch settlement; returns the token's address."""
         chain, keys = self.services.chain, self.services.keys
         client_id = str(uuid4())
         token = keys.create(f"mint/{client_id}")
         vault = keys.create(f"vault/{token}")
-        texts = {"name": name, "symbol": "VOLT", "uri": f"http://localhost:8600/api/tokens/{token}/metadata.json"}
+        texts = {"name": name, "symbol": "VOLT", "uri": uri}
         rent = await chain.rent_lamports(mint_size_bytes(*texts.values()))
         lamports = rent + await chain.rent_lamports(TOKEN_ACCOUNT_SIZE) + LOCKED_LAMPORTS
         row = (

@@ -166,9 +166,26 @@ class Confirmer:
         if not rows.take_back(connection, settlement, state, errors, error):
             return []
         rows.book_network_fee(connection, self._network_fee(flight, now_ms))
-        if state is State.FAILED and settlement.kind is Kind.LAUNCH:
-            return self._on_launch_failed(connection, asdict(settlement), now_ms, error)
-        return []
+        return self._after_failure(connection, settlement, now_ms, error) if state is State.FAILED else []
+
+    async def give_up(self, settlement: Settlement, error: str) -> None:
+        """A pending settlement can never be sent; trying again cannot help, its row is a fault of ours, or worse."""
+        log.error("alert=settlement_refused settlement %s: %s", settlement.settlement_id, error)
+        record = partial(self._record_refusal, settlement=settlement, error=error[:300])
+        self._services.bus.publish(await self._services.database.write(record))
+        self._flights.fail(settlement)
+
+    def _record_refusal(self, connection: Connection, settlement: Settlement, error: str) -> list[BusMessage]:
+        if not rows.take_back(connection, settlement, State.FAILED, settlement.errors, error):
+            return []
+        return self._after_failure(connection, settlement, self._services.clock.now_ms(), error)
+
+    def _after_failure(
+        self, connection: Connection, settlement: Settlement, now_ms: int, error: str
+    ) -> list[BusMessage]:
+        if settlement.kind is not Kind.LAUNCH:
+            return []
+        return self._on_launch_failed(connection, asdict(settlement), now_ms, error)
 
     def _network_fee(self, flight: Flight, now_ms: int) -> dict[str, Any]:
         return {

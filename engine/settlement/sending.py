@@ -2,10 +2,12 @@
 
 import asyncio
 import logging
+from collections.abc import Awaitable, Callable
 from dataclasses import dataclass, replace
 from functools import partial
 from typing import Final
 
+from engine.errors import Unavailable
 from engine.identifiers import SOL
 from engine.persistence import settlements as rows
 from engine.ports import Blockhash
@@ -26,6 +28,10 @@ SIGNED_AT_ONCE: Final = 8
 """Building and signing takes 0.2 ms each; the event loop breathes after this many."""
 
 
+GiveUp = Callable[[Settlement, str], Awaitable[None]]
+"""Called with a settlement that can never be sent, and why."""
+
+
 @dataclass(frozen=True, slots=True)
 class SendingLimits:
     """How much may be on its way at once, and what a transaction may use.
@@ -41,8 +47,11 @@ class SendingLimits:
 class Sender:
     """One round at a time: `round()`."""
 
-    def __init__(self, services: Services, signer: Signer, flights: Flights, limits: SendingLimits) -> None:
+    def __init__(
+        self, services: Services, signer: Signer, flights: Flights, limits: SendingLimits, give_up: GiveUp
+    ) -> None:
         self._services, self._signer, self._flights, self._limits = services, signer, flights, limits
+        self._give_up = give_up
         self._window = limits.in_flight
         self._key_names: dict[str, str] = {}
         self._blockhash: Blockhash | None = None
@@ -109,8 +118,14 @@ class Sender:
                 await asyncio.sleep(0)
             try:
                 signed.append(self._sign(settlement, blockhash))
+            except Unavailable:
+                raise
             except SignerRefused as error:
-                await self._refused(settlement, error)
+                await self._give_up(settlement, error.detail)
+            except Exception as error:
+                # One row that cannot be built must not keep all others from the chain.
+                log.exception("settlement %s cannot be built or signed", settlement.settlement_id)
+                await self._give_up(settlement, repr(error))
         return signed
 
     def _sign(self, settlement: Settlement, blockhash: Blockhash) -> Settlement:
@@ -126,19 +141,6 @@ class Sender:
             signed_bytes=signed.transaction,
             last_valid_block_height=blockhash.last_valid_block_height,
         )
-
-    async def _refused(self, settlement: Settlement, error: SignerRefused) -> None:
-        """Trying again cannot help: a row the signer refuses is a fault of ours, or worse."""
-        log.error("alert=signer_refused settlement=%s %s", settlement.settlement_id, error.detail)
-        change = partial(
-            rows.take_back,
-            settlement=settlement,
-            state=State.FAILED,
-            errors=settlement.errors,
-            error=error.detail[:300],
-        )
-        if await self._services.database.write(change):
-            self._flights.fail(settlement)
 
     async def _stored(self, signed: list[Settlement]) -> list[Flight]:
         """The flights of those whose bytes are on disk now; the others were taken by somebody else and are dropped."""

@@ -52,7 +52,6 @@ class SettlementService:
         self._flights = Flights()
         skew_ms = 0 if settings.embedded else CLOCK_SKEW_MS
         limits = SendingLimits(settings.settlements_in_flight, budget, skew_ms)
-        self._sender = Sender(services, self._signer, self._flights, limits)
         self._confirmer = Confirmer(
             services,
             self._flights,
@@ -61,6 +60,7 @@ class SettlementService:
             on_launch_confirmed,
             on_launch_failed,
         )
+        self._sender = Sender(services, self._signer, self._flights, limits, self._confirmer.give_up)
         self._loop: asyncio.AbstractEventLoop | None = None
         self._woken = asyncio.Event()
         self._heard_event = asyncio.Event()

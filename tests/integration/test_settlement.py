@@ -14,8 +14,9 @@ from solana.rpc.async_api import AsyncClient
 from solana.rpc.commitment import Confirmed
 from solders.pubkey import Pubkey
 from solders.transaction import VersionedTransaction
-from sqlalchemy import select
+from sqlalchemy import select, update
 
+from engine.persistence.launches import WALLETS
 from engine.persistence.trading import SETTLEMENTS, TRANSFERS
 from engine.ports import SignatureStatus
 from engine.trading.events import account_channel
@@ -235,6 +236,24 @@ async def test_a_settlement_that_lands_with_errors_is_given_up_after_three_and_s
         assert (row["errors"], row["attempt"]) == (3, 3)
         assert row["error"]
         assert [(fee["kind"], fee["amount"]) for fee in fees] == [("network_fee", -15_000)] * 3
+
+
+async def test_rows_that_can_never_be_sent_fail_visibly_and_hold_up_nobody(
+    node: Localnet, tmp_path: Path, caplog: pytest.LogCaptureFixture
+) -> None:
+    async with opened(settings_for(tmp_path, node)) as ledger:
+        token, (ann, bob) = await launched(ledger, "ann", "bob")
+        too_long = await ledger.launch(ann, name="\U0001f431" * 32, uri="u" * 230)
+        strange = await ledger.trade(bob, token, "buy", 1_000_000_000, 40_000_000_000)
+        with ledger.services.database.transaction() as connection:
+            connection.execute(update(WALLETS).where(WALLETS.c.address == bob).values(address="1" * 32))
+        good = await ledger.trade(ann, token, "buy", 1_000_000_000, 40_000_000_000)
+        async with running(ledger) as launches:
+            await until(lambda: ledger.settlement(good)["state"] == "confirmed")
+            await until(lambda: ledger.states() == {"confirmed": 2, "failed": 2})
+        assert [failed for failed, _ in launches.failed] == [too_long]
+        assert "no wallet" in ledger.settlement(strange)["error"]
+        assert "alert=settlement_refused" in caplog.text
 
 
 async def test_without_its_socket_the_sweep_alone_confirms(node: Localnet, tmp_path: Path) -> None:
