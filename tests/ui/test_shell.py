@@ -8,7 +8,9 @@ from pathlib import Path
 import pytest
 from playwright.sync_api import Browser, Page, expect
 
-from tests.ui.conftest import DESKTOP, PHONE, free_port, running_app
+from tests.app import running_app
+from tests.localnet import running_localnet
+from tests.ui.conftest import DESKTOP, PHONE
 
 pytestmark = pytest.mark.browser
 
@@ -141,13 +143,14 @@ def test_a_page_that_crashes_says_so_in_our_words(app_url: str, browser: Browser
 
 
 def test_a_lost_server_is_told_in_our_words_until_it_is_back(tmp_path: Path, page: Page) -> None:
-    port = free_port()
     note = page.get_by_text("Connection lost. Reconnecting…")
-    with running_app(port, tmp_path) as url, page.expect_websocket(lambda socket: "/_event" in socket.url) as opened:
-        page.goto(url)
+    with running_localnet(tmp_path / "localnet") as chain, running_app(tmp_path, chain) as app:
+        with page.expect_websocket(lambda socket: "/_event" in socket.url) as opened:
+            page.goto(app.url)
         opened.value.wait_for_event("framereceived")
         expect(note).to_have_count(0)
-    expect(note).to_be_visible(timeout=20_000)
-    assert "Cannot connect" not in page.inner_text("body")
-    with running_app(port, tmp_path):
+        app.stop()
+        expect(note).to_be_visible(timeout=20_000)
+        assert "Cannot connect" not in page.inner_text("body")
+        app.start()
         expect(note).to_have_count(0, timeout=30_000)
