@@ -28,7 +28,7 @@ FEE_PAYER_KEY: Final = "fee-payer"
 SIGNATURES_PER_TRANSACTION: Final = 3
 SPACING_S: Final = 0.03
 """Least time between two rounds of a loop: what arrives meanwhile shares statements and requests."""
-IDLE_POLL_S: Final = 0.1
+IDLE_POLL_S: Final = 0.05
 RETRY_S: Final = 0.5
 REBROADCAST_MS: Final = 1_000
 FINALITY_POLL_S: Final = 2.0
