@@ -12,7 +12,7 @@ from engine.services import Services
 from engine.trading import events
 from engine.trading.orders import Order
 
-POLL_S = 0.002
+POLL_S = 0.01
 
 
 @dataclass(frozen=True, slots=True)

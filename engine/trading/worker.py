@@ -1,4 +1,4 @@
-"""The trade worker: takes whatever waits, executes it in one transaction, commits, acknowledges, then publishes.
+"""The trade worker: takes whatever waits, executes it in one transaction, commits, publishes, acknowledges.
 
 Nothing about money survives a transaction in memory. The order's key stops duplicates; everything else is thrown away
 on any database error and read again.
@@ -64,8 +64,8 @@ class TradeWorker:
             while (batch := await self._next(consumer, stop)) is not None:
                 started_s = time.monotonic()
                 messages = await self._execute_until_done(batch)
+                self._bus.publish(messages)  # before the ack, which the traders need not wait for
                 await consumer.ack(batch)
-                self._bus.publish(messages)
                 await asyncio.sleep(max(0.0, self._commit_spacing_s - (time.monotonic() - started_s)))
         finally:
             await consumer.close()
