@@ -128,8 +128,10 @@ async def test_a_subscriber_that_comes_between_two_frames_sees_no_gap(
 ) -> None:
     early = await watching(hub, subscribe("trades"))
     late = []
+    (watch,) = hub._watches.values()
     for price in range(1, 40):
         bus.publish(market.trade(price=price))
+        await until(lambda price=price: watch.feed is not None and watch.feed.seq == price)
         late.append(await watching(hub, subscribe("trades")))
     await until(lambda: all(socket.said(TRADES)[-1]["seq"] == 39 for socket in [early, *late]))
     assert all(contiguous(socket.said(TRADES)) for socket in [early, *late])
