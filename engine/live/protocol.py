@@ -3,6 +3,16 @@
 A frame is `{"channel", "from_seq", "seq", "data"}`. `from_seq` 0 marks a snapshot, which contains everything up to
 `seq`; a delta continues it when its `from_seq` is the last `seq` + 1 (then `seq` may equal the last one: figures
 without a movement). Anything else is a gap, and the client subscribes again.
+
+`data` by channel, a snapshot / a delta; trades, figures and candles read as in the HTTP API, trades newest first:
+
+* `token:<address>`: `token` (all of it), `trades` (10), `candle` (the running minute or null) / the figures that
+  changed, and after a trade `trades` and `candle`;
+* `trades:<address>`: `trades` (50) / `trades` (at most 100) and `omitted`, how many older ones the frame left out;
+* `candles:<address>:<interval>`: `candles` (3, oldest first) / the candles that changed, each whole;
+* `board`: `tokens` (summaries) and `columns` (name to addresses) / `tokens` (by `address`, the fields that changed, or
+  a whole summary of one newly listed) and `columns` when their members changed. Its `seq` counts this hub's frames;
+* `error`: `code`, `detail`, `channel`; `pong` and `heartbeat`: `at_ms`. These three have no `seq`.
 """
 
 from dataclasses import dataclass
