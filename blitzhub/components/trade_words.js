@@ -46,6 +46,6 @@ export function buttonState({ side, symbol, stage, paused, account, phase, offli
   if (limit !== null && amount.units > limit) return off(`Not enough ${unit}`);
   if (quote.error) return off("No price", refusalSentence(quote.error.code, { side, symbol }, quote.error.message));
   if (!quote.answer || !quote.fits) return off("Asking for the price…");
-  if (!accepted) return off("Accept the price impact", "Tick the box above");
+  if (!accepted) return off("Accept the price impact");
   return { label: `${side === "buy" ? "Buy" : "Sell"} ${symbol} · ${typed} ${side === "buy" ? "SOL" : ""}`.trim(), reason: "", ready: true };
 }

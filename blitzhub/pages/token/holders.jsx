@@ -27,15 +27,15 @@ function useHolders(token) {
 }
 
 function Row({ holder, rank, account, decimals }) {
-  const own = holder.account_id === account;
+  const own = holder.account === account;
   return (
     <tr data-own={own} data-testid="holder-row">
       <td className="bh-fig bh-muted">{rank}</td>
       <td>
-        <span className="bh-fig" title={holder.account_id}>{own ? "you" : shortAddress(holder.account_id)}</span>{" "}
-        {holder.creator && <span className="bh-tag">creator</span>} {holder.simulated && <span className="bh-tag">sim</span>}
+        <span className="bh-fig" title={holder.account}>{own ? "you" : shortAddress(holder.account)}</span>{" "}
+        {holder.creator && <span className="bh-tag">creator</span>} {holder.sim && <span className="bh-tag">sim</span>}
       </td>
-      <td className="bh-right">{compactTokens(holder.tokens, decimals)}</td>
+      <td className="bh-right">{compactTokens(holder.amount, decimals)}</td>
       <td className="bh-right">
         <span className="bh-holder__bar" aria-hidden>
           <span style={{ width: `${Math.min(holder.share_bps / 100, 100)}%` }} />
@@ -71,7 +71,7 @@ export function Holders({ token, decimals = 6, account = "" }) {
         </thead>
         <tbody>
           {holders.map((holder, index) => (
-            <Row key={holder.account_id} holder={holder} rank={index + 1} account={account} decimals={decimals} />
+            <Row key={holder.account} holder={holder} rank={index + 1} account={account} decimals={decimals} />
           ))}
         </tbody>
       </table>
