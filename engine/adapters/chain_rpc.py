@@ -45,6 +45,19 @@ AMOUNT: Final = DataSliceOpts(offset=64, length=8)
 """Where a token account keeps its amount; the only bytes of any account that are asked for."""
 
 
+class ChainUnavailable(Unavailable):
+    """The node is out of reach, or its answer is none. Users hear a plain sentence, the log the `reason`."""
+
+    code = "chain_unavailable"
+
+    def __init__(self, reason: str) -> None:
+        super().__init__("The Solana node cannot be asked for now; nothing was changed.")
+        self.reason = reason
+
+    def __str__(self) -> str:
+        return f"{self.detail} ({self.reason})"
+
+
 class _Batch:
     """Requests that travel in one POST; what solana-py's provider needs is `to_json`."""
 
@@ -195,22 +208,22 @@ async def _answer(request: Any) -> Any:
     try:
         return await request
     except (SolanaRpcException, RPCException, SerdeJSONError) as error:
-        raise Unavailable(f"the Solana node did not answer: {error}") from error
+        raise ChainUnavailable(f"the Solana node did not answer: {error}") from error
 
 
 def _parsed(raw: str, parsers: list[Any]) -> list[Any]:
     try:
         answers = batch_from_json(raw, parsers)
     except (SerdeJSONError, ValueError) as error:
-        raise Unavailable(f"the Solana node answered a batch with {raw[:200]!r}") from error
+        raise ChainUnavailable(f"the Solana node answered a batch with {raw[:200]!r}") from error
     if len(answers) != len(parsers):
-        raise Unavailable(f"the Solana node answered {len(answers)} of {len(parsers)} requests of a batch")
+        raise ChainUnavailable(f"the Solana node answered {len(answers)} of {len(parsers)} requests of a batch")
     return answers
 
 
 def _value(answer: Any, expected: type[Any]) -> Any:
     if not isinstance(answer, expected):
-        raise Unavailable(f"the Solana node refused: {answer}")
+        raise ChainUnavailable(f"the Solana node refused: {answer}")
     return answer.value
 
 
@@ -244,7 +257,7 @@ def _history_request(address: str, until: str | None, before: Signature | None, 
 
 def _change(address: str, signature: str, transaction: Any) -> BalanceChange:
     if transaction is None:
-        raise Unavailable(f"the Solana node listed {signature} as finalized and does not have it yet")
+        raise ChainUnavailable(f"the Solana node listed {signature} as finalized and does not have it yet")
     encoded = transaction.transaction
     keys = [str(key) for key in encoded.transaction.message.account_keys]
     loaded = encoded.meta.loaded_addresses

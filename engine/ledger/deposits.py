@@ -41,7 +41,7 @@ class DepositScan:
             try:
                 await self.scan()
             except Unavailable as error:
-                log.warning("the deposit scan waits: %s", error.detail)
+                log.warning("the deposit scan waits: %s", error)
             except Exception:
                 log.exception("alert=deposit_scan_error the deposit scan goes on after an error")
             with contextlib.suppress(TimeoutError):

@@ -116,7 +116,7 @@ class SettlementService:
         try:
             await work()
         except Unavailable as error:
-            log.warning("settlement waits: %s", error.detail)
+            log.warning("settlement waits: %s", error)
             return False
         except Exception:
             log.exception("alert=settlement_error settlement goes on after an error")

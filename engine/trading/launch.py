@@ -73,6 +73,10 @@ class LaunchCost:
         """All of it."""
         return self.mint_rent_lamports + self.vault_account_rent_lamports + self.endowment_lamports
 
+    def first_buy_lamports(self, lamports: int) -> int:
+        """What a first buy of so much takes: the creator's own token account costs as much as the vault's."""
+        return lamports + self.vault_account_rent_lamports if lamports else 0
+
 
 def default_terms(services: Services) -> Terms:
     """The terms that every new token gets."""
@@ -142,7 +146,7 @@ def _book(
     account_id, token = row["creator"], row["address"]
     sol = lock_balances(connection, [(account_id, SOL)])[account_id, SOL]
     free_lamports = sol["amount"] - LOCKED_LAMPORTS
-    needed_lamports = cost.total_lamports + request.first_buy_lamports
+    needed_lamports = cost.total_lamports + cost.first_buy_lamports(request.first_buy_lamports)
     if needed_lamports > free_lamports:
         raise NotEnoughToLaunch(
             "Not enough SOL for the launch and the first buy.",
