@@ -9,7 +9,7 @@ from engine.adapters.bus_memory import MemoryBus, MemoryCache
 from engine.adapters.chain_rpc import RpcChain
 from engine.adapters.keys_seed import SeedKeyStore
 from engine.clock import SystemClock
-from engine.persistence.database import Database
+from engine.persistence.database import ConnectionOptions, Database
 from engine.ports import Broker, Bus, KeyStore
 from engine.services import Services
 from engine.settings import InvalidSettings, Settings
@@ -24,7 +24,7 @@ async def open_services(settings: Settings) -> AsyncIterator[Services]:
     """
     async with AsyncExitStack() as stack:
         clock = SystemClock()
-        database = Database(settings.database_url)
+        database = open_database(settings)
         stack.callback(database.close)
         database.migrate()
         chain = RpcChain(settings.solana_rpc_url, settings.solana_ws_url)
@@ -43,6 +43,18 @@ async def open_services(settings: Settings) -> AsyncIterator[Services]:
             chain=chain,
             keys=_keys(settings),
         )
+
+
+def open_database(settings: Settings) -> Database:
+    """The database that the settings name; nothing is connected yet."""
+    options = ConnectionOptions(
+        pool_size=settings.database_pool_size,
+        lock_timeout_ms=settings.database_lock_timeout_ms,
+        idle_transaction_ms=settings.database_idle_transaction_ms,
+        wallet_dir=settings.database_wallet_dir,
+        wallet_password=settings.database_wallet_password,
+    )
+    return Database(settings.database_url, options)
 
 
 async def _broker(settings: Settings, database: Database) -> Broker:

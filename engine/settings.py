@@ -5,7 +5,7 @@ Every part is chosen by a URL here, never by a fork in the code. `BLITZ_ENV=prod
 
 import os
 from collections.abc import Mapping
-from dataclasses import dataclass, fields, replace
+from dataclasses import dataclass, field, fields, replace
 from enum import StrEnum
 from pathlib import Path
 from typing import Final
@@ -36,6 +36,12 @@ class Settings:
     solana_rpc_url: str = "http://127.0.0.1:8899"
     solana_ws_url: str = "ws://127.0.0.1:8900"
     public_url: str = "http://localhost:8600"
+
+    database_pool_size: int = 4
+    database_lock_timeout_ms: int = 3_000
+    database_idle_transaction_ms: int = 5_000
+    database_wallet_dir: str = ""
+    database_wallet_password: str = field(default="", repr=False)
 
     fee_bps: int = 100
     creator_share_percent: int = 30
@@ -82,10 +88,10 @@ def load(environ: Mapping[str, str] | None = None) -> Settings:
     """
     source = os.environ if environ is None else environ
     values: dict[str, object] = {}
-    for field in fields(Settings):
-        raw = source.get(f"BLITZ_{field.name.upper()}")
+    for each in fields(Settings):
+        raw = source.get(f"BLITZ_{each.name.upper()}")
         if raw:
-            values[field.name] = _read(field.name, raw, field.default)
+            values[each.name] = _read(each.name, raw, each.default)
     return _completed(Settings(**values))  # type: ignore[arg-type]
 
 
@@ -109,7 +115,8 @@ _MAY_BE_ZERO: Final = {
     "commit_spacing_ms",
     "compute_unit_price_microlamports",
 }
-_AT_MOST: Final = {"fee_bps": 9_999, "creator_share_percent": 100}
+_AT_MOST: Final = {"fee_bps": 9_999, "creator_share_percent": 100, "batch_limit": 500, "database_pool_size": 100}
+"""A batch locks two balances an order: over 500 they no longer fit one IN list, which takes them in one order."""
 
 
 def _whole(name: str, raw: str) -> int:

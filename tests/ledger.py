@@ -1,9 +1,6 @@
 """A ledger for trading tests: accounts with deposits, tokens on their curve, orders, and what must always hold."""
 
-import shutil
-from collections.abc import Iterable, Iterator, Sequence
-from contextlib import contextmanager
-from pathlib import Path
+from collections.abc import Iterable, Sequence
 from typing import Any, Final
 from uuid import UUID
 
@@ -38,18 +35,6 @@ def wallet(number: int) -> str:
 def token(number: int) -> TokenAddress:
     """The address of a test token."""
     return TokenAddress(address(number))
-
-
-@contextmanager
-def ledger(directory: Path, migrated: Path) -> Iterator[Database]:
-    """A migrated database of the test's own."""
-    path = directory / "ledger.db"
-    shutil.copy(migrated, path)
-    database = Database(f"sqlite:///{path}")
-    try:
-        yield database
-    finally:
-        database.close()
 
 
 def fund(connection: Connection, numbers: Iterable[int], lamports: int = 10 * ONE_SOL) -> None:

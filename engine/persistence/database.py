@@ -1,13 +1,12 @@
-"""The database connection: one engine per process, explicit transactions, work done in threads.
+"""The database as a process uses it: one engine, explicit transactions, work done in threads.
 
-SQLite runs in WAL with `synchronous=FULL`, and every write transaction begins IMMEDIATE so that two writers queue
-instead of failing half-way. Statements are counted, because the statement budget is a design figure.
+Statements are counted, because the statement budget is a design figure. How each kind of database is connected stands
+in `connecting`.
 
 Nothing outside `engine/persistence` imports the database library: what others need of it is named here.
 """
 
 import asyncio
-import sqlite3
 from collections.abc import Callable, Iterator
 from concurrent.futures import ThreadPoolExecutor
 from contextlib import contextmanager
@@ -16,11 +15,27 @@ from typing import Any, TypeVar
 
 from alembic import command
 from alembic.config import Config
-from sqlalchemy import Connection, Engine, RowMapping, create_engine, event
+from sqlalchemy import Connection, RowMapping, event
 from sqlalchemy.engine import make_url
-from sqlalchemy.exc import DataError, IntegrityError, SQLAlchemyError
+from sqlalchemy.exc import DataError, DBAPIError, IntegrityError, SQLAlchemyError
 
-__all__ = ["Connection", "Database", "DatabaseError", "RefusedRow", "RowMapping"]
+from engine.persistence.connecting import (
+    SQLITE_READ_THREADS,
+    ConnectionOptions,
+    connect,
+    is_contention,
+    read_only_options,
+)
+
+__all__ = [
+    "Connection",
+    "ConnectionOptions",
+    "Database",
+    "DatabaseError",
+    "RefusedRow",
+    "RowMapping",
+    "is_contention",
+]
 
 Result = TypeVar("Result")
 
@@ -31,24 +46,20 @@ RefusedRow = (IntegrityError, DataError)
 """The database works and says no to a row: its key exists, or a value is out of range."""
 
 MIGRATIONS = Path(__file__).parent / "migrations"
-BUSY_TIMEOUT_S = 30
-READ_THREADS = 4
-SQLITE_CACHE_KIB = 65_536
-SQLITE_CHECKPOINT_PAGES = 8_000
-"""Order ids are hashes, so their indexes are written all over: with SQLite's own 2 MB of cache and a checkpoint every
-1,000 pages the same pages are read and copied again and again. The journal file grows to about 32 MB for it."""
 
 
 class Database:
     """One database as a process sees it. Reads and writes are functions over a `Connection`."""
 
-    def __init__(self, url: str) -> None:
+    def __init__(self, url: str, options: ConnectionOptions | None = None) -> None:
+        options = options or ConnectionOptions()
         self.url = make_url(url)
         self.statements = 0
-        self._engine = _engine(url)
-        self._reads = ThreadPoolExecutor(READ_THREADS, "db-read")
+        self._engine = connect(self.url, options)
+        self._read_only = read_only_options(self.url.get_backend_name())
+        self._reads = ThreadPoolExecutor(SQLITE_READ_THREADS if self.is_sqlite else options.pool_size, "db-read")
         # SQLite has one writer at a time; queueing for it here beats sleeping in its busy handler.
-        self._writes = ThreadPoolExecutor(1 if self.is_sqlite else READ_THREADS, "db-write")
+        self._writes = ThreadPoolExecutor(1 if self.is_sqlite else options.pool_size, "db-write")
         event.listen(self._engine, "before_cursor_execute", self._count)
 
     @property
@@ -65,7 +76,7 @@ class Database:
     @contextmanager
     def snapshot(self) -> Iterator[Connection]:
         """A read-only transaction: everything read in the block is of one moment."""
-        with self._engine.connect().execution_options(blitz_read_only=True) as connection, connection.begin():
+        with self._engine.connect().execution_options(**self._read_only) as connection, connection.begin():
             yield connection
 
     async def write(self, work: Callable[[Connection], Result]) -> Result:
@@ -73,7 +84,12 @@ class Database:
         return await self._in(self._writes, self.transaction, work)
 
     async def read(self, work: Callable[[Connection], Result]) -> Result:
-        """Run `work` in a read-only transaction, in a thread."""
+        """Run `work` in a read-only transaction, in a thread; once more if its pooled connection was dead."""
+        try:
+            return await self._in(self._reads, self.snapshot, work)
+        except DBAPIError as error:
+            if not error.connection_invalidated:
+                raise
         return await self._in(self._reads, self.snapshot, work)
 
     async def _in(self, pool: ThreadPoolExecutor, begin: Any, work: Callable[[Connection], Result]) -> Result:
@@ -101,31 +117,3 @@ class Database:
 
     def _count(self, *_: Any) -> None:
         self.statements += 1
-
-
-def _engine(url: str) -> Engine:
-    if make_url(url).get_backend_name() != "sqlite":
-        return create_engine(url, pool_pre_ping=True)
-    engine = create_engine(
-        url,
-        connect_args={"timeout": BUSY_TIMEOUT_S, "check_same_thread": False},
-        pool_size=READ_THREADS + 2,
-        max_overflow=4,
-    )
-    event.listen(engine, "connect", _prepare_sqlite)
-    event.listen(engine, "begin", _begin_sqlite)
-    return engine
-
-
-def _prepare_sqlite(connection: sqlite3.Connection, _: Any) -> None:
-    connection.isolation_level = None  # SQLAlchemy's BEGIN event below is the only place that begins
-    connection.execute("PRAGMA journal_mode=WAL")
-    connection.execute("PRAGMA synchronous=FULL")
-    connection.execute("PRAGMA foreign_keys=ON")
-    connection.execute(f"PRAGMA cache_size=-{SQLITE_CACHE_KIB}")
-    connection.execute(f"PRAGMA wal_autocheckpoint={SQLITE_CHECKPOINT_PAGES}")
-
-
-def _begin_sqlite(connection: Connection) -> None:
-    read_only = connection.get_execution_options().get("blitz_read_only", False)
-    connection.exec_driver_sql("BEGIN" if read_only else "BEGIN IMMEDIATE")

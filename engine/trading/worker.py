@@ -6,13 +6,14 @@ on any database error and read again.
 
 import asyncio
 import logging
+import random
 import time
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from functools import partial
 
 from engine.persistence import trading as rows
-from engine.persistence.database import Connection, Database, DatabaseError, RefusedRow
+from engine.persistence.database import Connection, Database, DatabaseError, RefusedRow, is_contention
 from engine.ports import Broker, Bus, BusMessage, Clock, Consumer, Delivery
 from engine.trading.batch import Batch
 from engine.trading.execution import Rejection
@@ -21,6 +22,8 @@ from engine.trading.orders import Order, Reason, decoded
 log = logging.getLogger(__name__)
 
 RETRY_S = 0.5
+CONTENTION_RETRY_S = 0.02
+"""After losing to another transaction (deadlock, lock timeout, serialization) a random part of this is waited."""
 
 
 @dataclass(slots=True)
@@ -32,6 +35,7 @@ class WorkerMetrics:
     trades: int = 0
     duplicates: int = 0
     retries: int = 0
+    contended: int = 0
 
 
 class TradeWorker:
@@ -113,10 +117,19 @@ class TradeWorker:
                 return await self._database.write(work)
             except RefusedRow:
                 raise
-            except DatabaseError:
-                log.exception("alert=database_error orders wait for the database")
-                self.metrics.retries += 1
-                await asyncio.sleep(RETRY_S)
+            except DatabaseError as error:
+                await self._wait_after(error)
+
+    async def _wait_after(self, error: DatabaseError) -> None:
+        """Nothing was committed that we know of; say why, and wait as long as such an error takes."""
+        if is_contention(error):
+            log.warning("another transaction was in the way, trying again: %s", error)
+            self.metrics.contended += 1
+            await asyncio.sleep(random.uniform(0, CONTENTION_RETRY_S))
+        else:
+            log.error("alert=database_error orders wait for the database", exc_info=error)
+            self.metrics.retries += 1
+            await asyncio.sleep(RETRY_S)
 
     def execute(self, orders: Sequence[Order], may_be_known: bool, connection: Connection) -> list[BusMessage]:
         """Decide these orders inside the caller's transaction and return what to publish once it is committed.

@@ -1,11 +1,15 @@
 """Alembic's entry: runs the migrations on the connection it is given, or prints them as SQL offline."""
 
 from alembic import context
+from sqlalchemy import text
 from sqlmodel import SQLModel
 
 from engine.persistence import tables  # noqa: F401  registers the tables
 
 target = SQLModel.metadata
+
+_LOCK = 4_217_001
+"""Names the advisory lock that one migrating process holds: every process migrates when it starts."""
 
 
 def run_offline() -> None:
@@ -18,6 +22,9 @@ def run_offline() -> None:
 def run_online() -> None:
     """Run the migrations in one transaction."""
     connection = context.config.attributes["connection"]
+    if connection.dialect.name == "postgresql":
+        connection.execute(text("SET LOCAL lock_timeout = 0"))
+        connection.execute(text(f"SELECT pg_advisory_xact_lock({_LOCK})"))
     context.configure(connection=connection, target_metadata=target)
     with context.begin_transaction():
         context.run_migrations()

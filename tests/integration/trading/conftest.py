@@ -1,4 +1,4 @@
-"""A ledger per test."""
+"""A ledger per test, on each kind of database."""
 
 from collections.abc import Iterator
 from pathlib import Path
@@ -6,8 +6,9 @@ from pathlib import Path
 import pytest
 
 from engine.persistence.database import Database
+from tests.databases import copied, emptied, postgresql
 from tests.fakes import migrated_database
-from tests.ledger import fund, ledger, list_tokens
+from tests.ledger import fund, list_tokens
 
 
 @pytest.fixture(scope="session")
@@ -15,10 +16,20 @@ def migrated(tmp_path_factory: pytest.TempPathFactory) -> Path:
     return migrated_database(tmp_path_factory.mktemp("migrated"))
 
 
-@pytest.fixture
-def database(tmp_path: Path, migrated: Path) -> Iterator[Database]:
+@pytest.fixture(scope="session")
+def postgresql_url() -> Iterator[str]:
+    with postgresql() as url:
+        yield url
+
+
+@pytest.fixture(params=["sqlite", "postgresql"])
+def database(request: pytest.FixtureRequest, tmp_path: Path, migrated: Path) -> Iterator[Database]:
     """Three accounts with 10 SOL each and three tokens."""
-    with ledger(tmp_path, migrated) as database:
+    if request.param == "sqlite":
+        opened = copied(migrated, tmp_path / "ledger.db")
+    else:
+        opened = emptied(request.getfixturevalue("postgresql_url"))
+    with opened as database:
         with database.transaction() as connection:
             fund(connection, range(3))
             list_tokens(connection, range(3))

@@ -1,6 +1,6 @@
 """A process for the crash test: accepts orders, executes them, says which were accepted, and waits to be killed.
 
-python -m tests.integration.trading.killed_child DATABASE_FILE SEED
+python -m tests.integration.trading.killed_child DATABASE_URL SEED
 """
 
 import asyncio
@@ -13,9 +13,9 @@ from tests.integration.trading.running import broker_on, running
 CLIENTS = 8
 
 
-async def main(path: str, seed: int) -> None:
+async def main(url: str, seed: int) -> None:
     """Publish from several clients at once while the worker executes; print each accepted order's number."""
-    database = Database(f"sqlite:///{path}")
+    database = Database(url)
     waiting = list(enumerate(orders_of(seed)))[::-1]
 
     async with broker_on(database) as broker, running(database, broker, batch_limit=11):

@@ -1,11 +1,10 @@
-"""SIGKILL in the middle of 500 orders: whoever opens the file next finishes them, each once, to the lamport."""
+"""SIGKILL in the middle of 500 orders: whoever opens the database next finishes them, each once, to the lamport."""
 
 import asyncio
 import random
 import signal
 import sys
 from asyncio.subprocess import PIPE
-from pathlib import Path
 
 import pytest
 
@@ -16,10 +15,8 @@ from tests.ledger import check
 
 
 @pytest.mark.parametrize("seed", [1, 2, 3])
-async def test_five_hundred_orders_survive_kill_minus_nine_exactly_once(
-    database: Database, tmp_path: Path, seed: int
-) -> None:
-    accepted = await accepted_until_killed(tmp_path / "ledger.db", seed)
+async def test_five_hundred_orders_survive_kill_minus_nine_exactly_once(database: Database, seed: int) -> None:
+    accepted = await accepted_until_killed(database.url.render_as_string(hide_password=False), seed)
     orders = orders_of(seed)
     async with broker_on(database) as broker, running(database, broker) as run:
         executed_before = set(run.orders())
@@ -36,10 +33,10 @@ async def test_five_hundred_orders_survive_kill_minus_nine_exactly_once(
     check(database)
 
 
-async def accepted_until_killed(path: Path, seed: int) -> set[int]:
+async def accepted_until_killed(url: str, seed: int) -> set[int]:
     """Run the child until a random number of its orders is accepted; kill it; the numbers it had said by then."""
     module = "tests.integration.trading.killed_child"
-    child = await asyncio.create_subprocess_exec(sys.executable, "-m", module, str(path), str(seed), stdout=PIPE)
+    child = await asyncio.create_subprocess_exec(sys.executable, "-m", module, url, str(seed), stdout=PIPE)
     assert child.stdout is not None
     kill_after = random.Random(seed).randrange(20, ORDERS - 60)
     accepted: set[int] = set()
