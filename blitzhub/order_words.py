@@ -54,15 +54,14 @@ def toast(event: Mapping[str, Any], symbol: str) -> Words:
         because = REASONS.get(event["reason"] or "", event["detail"] or "it was refused")
         kept = "Nothing was spent." if event["side"] == "buy" else "Your tokens are untouched."
         return Words(f"Not {bought}: {because}. {kept}", f"Order for {symbol}", "error")
+    fill = _fill(event, symbol)
     if event["state"] == "confirmed":
-        return Words(
-            f"Confirmed on Solana {figures.short_address(event['signature'] or '')}", _fill(event, symbol), "success"
-        )
-    return Words(f"Filled: {_fill(event, symbol)}", "Waiting for Solana", "info")
+        done = "Bought" if event["side"] == "buy" else "Sold"
+        signature = figures.short_address(event["signature"] or "")
+        return Words(f"Confirmed on Solana {signature}", f"{done} {fill}", "success")
+    return Words(f"Filled: {fill if event['side'] == 'buy' else f'sold {fill}'}", "Waiting for Solana", "info")
 
 
 def _fill(event: Mapping[str, Any], symbol: str) -> str:
     tokens = figures.own_tokens(int(event["tokens"] or 0))
-    price = figures.price(int(event["price"] or 0))
-    verb = "" if event["side"] == "buy" else "sold "
-    return f"{verb}{tokens} {symbol} at {price}"
+    return f"{tokens} {symbol} at {figures.price(int(event['price'] or 0))}"

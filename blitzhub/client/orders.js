@@ -54,6 +54,20 @@ export const isFinal = (state) => state === "confirmed" || state === "rejected";
 const isDecided = (state) => isFinal(state) || state === "filled";
 const pause = (ms) => new Promise((resolve) => setTimeout(resolve, ms));
 
+/** Wait, but no longer than until the ledger's own list has told of the order. */
+function pauseUnlessDecided(id, ms) {
+  return new Promise((resolve) => {
+    const end = () => {
+      stop();
+      clearTimeout(timer);
+      resolve();
+    };
+    const timer = setTimeout(end, ms);
+    const stop = subscribe(() => isDecided(sentOrder(id)?.state) && end());
+    if (isDecided(sentOrder(id)?.state)) end();
+  });
+}
+
 /** Ask for the order by its id: true once the ledger or the queue knows it. */
 async function looked(id) {
   try {
@@ -94,8 +108,8 @@ export async function send(side, body, about) {
       }
       learned(id, { state: "unknown" });
     }
-    await pause(RESEND_MS[Math.min(attempt, RESEND_MS.length - 1)]);
-    if (await looked(id).catch(() => false)) {
+    await pauseUnlessDecided(id, RESEND_MS[Math.min(attempt, RESEND_MS.length - 1)]);
+    if (isDecided(sentOrder(id)?.state) || (await looked(id).catch(() => false))) {
       follow(id);
       return;
     }

@@ -70,7 +70,7 @@ export function Slippage({ slippage, open, onOpen }) {
       {bps > WARN_BPS && (
         <div className="bh-note bh-note--warn">
           <TriangleAlert className="bh-icon" aria-hidden />
-          You may pay up to {share(bps)} more than shown.
+          You may receive up to {share(bps)} less than shown.
         </div>
       )}
     </div>

@@ -130,6 +130,7 @@ export function TradePanel({ token, symbol, decimals = 6, minimumBuyLamports = "
   const slippage = useSlippage();
   const [editing, setEditing] = useState(false);
   const [accepted, setAccepted] = useAccepted(token);
+  const [busy, setBusy] = useState(false);
   const field = useRef(null);
   const own = side === "buy" ? SOL_DECIMALS : decimals;
   const amount = useMemo(() => readAmount(text, own), [text, own]);
@@ -143,7 +144,7 @@ export function TradePanel({ token, symbol, decimals = 6, minimumBuyLamports = "
   const limit = !account ? null : side === "sell" ? heldUnits : quote.fits && quote.answer.max != null ? BigInt(quote.answer.max) : readUnits(lamports);
   const impact = quote.answer?.price_impact_bps ?? 0;
   const mustAccept = quote.fits && impact > ACCEPT_BPS;
-  const phase = doubt?.state === "unknown" ? "unknown" : doubt ? "sending" : "idle";
+  const phase = doubt?.state === "unknown" ? "unknown" : doubt || busy ? "sending" : "idle";
   const button = buttonState({
     side, symbol, stage, paused, account, phase, amount, limit, quote,
     offline: !navigator.onLine, minimum: BigInt(minimumBuyLamports || "0"), accepted: !mustAccept || accepted,
@@ -185,6 +186,7 @@ export function TradePanel({ token, symbol, decimals = 6, minimumBuyLamports = "
         ? { client_order_id: id, token, lamports: String(amount.units), min_tokens_out: quote.answer.minimum }
         : { client_order_id: id, token, tokens: String(amount.units), min_lamports_out: quote.answer.minimum };
     setMessage(null);
+    setBusy(true);
     setLast({ id, side, text, limit: context.limit });
     try {
       await send(side, body, { symbol, amount: String(amount.units) });
@@ -197,6 +199,7 @@ export function TradePanel({ token, symbol, decimals = 6, minimumBuyLamports = "
       const actions = code === "funds" ? [["most", side === "buy" ? "Use the most" : "Use all"]] : code === "slippage" ? [["limit", "Change limit"]] : [];
       setMessage({ tone: "danger", words, actions, text, side });
     }
+    setBusy(false);
   };
   const act = (name) => {
     const from = message;
@@ -213,7 +216,8 @@ export function TradePanel({ token, symbol, decimals = 6, minimumBuyLamports = "
   });
 
   const unit = side === "buy" ? "SOL" : symbol;
-  const short = side === "buy" && account && limit !== null && amount.units !== null && amount.units > limit;
+  const over = limit !== null && amount.units !== null && amount.units > limit;
+  const short = side === "buy" && account && over;
   return (
     <section className="bh-trade" aria-label={`Trade ${symbol}`} data-testid="trade-panel" data-side={side} data-phase={phase}>
       <div className="bh-trade__sides" role="group" aria-label="Side">
@@ -244,7 +248,7 @@ export function TradePanel({ token, symbol, decimals = 6, minimumBuyLamports = "
       </div>
       <Slippage slippage={slippage} open={editing} onOpen={setEditing} />
       <QuoteBox quote={quote} side={side} symbol={symbol} decimals={decimals} feeText={feeBps ? share(feeBps) : ""} rentRow={side === "buy" && heldUnits === 0n} />
-      {mustAccept && <AcceptImpact bps={impact} accepted={accepted} onChange={setAccepted} />}
+      {mustAccept && account && !over && <AcceptImpact bps={impact} accepted={accepted} onChange={setAccepted} />}
       <button
         type="button"
         className={`bh-button bh-button--main bh-button--wide bh-button--${side}`}

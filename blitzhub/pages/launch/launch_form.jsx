@@ -218,7 +218,10 @@ export function LaunchForm({ errors: serverErrors = {}, preview = {}, account = 
         <Curve preview={preview} />
         <div className="bh-card bh-card--pad bh-launch__pay">
           <Costs preview={preview} symbol={draft.symbol} />
-          <div className="bh-launch__press">{button}</div>
+          <div className="bh-launch__press">
+            {total && <div className="bh-launch__sum bh-small bh-fig-inline">You pay {total}</div>}
+            {button}
+          </div>
           {lack === "Not enough SOL" && localnet && <FaucetButton balance={lamports} />}
         </div>
       </aside>

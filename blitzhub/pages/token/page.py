@@ -50,27 +50,33 @@ def _trading() -> dict[str, Any]:
 
 
 def _token_bar() -> Component:
+    """Who it is and its two main figures; the rest stands beside them, on phones below the chart."""
     return rx.el.div(
-        rx.el.span(
-            rx.cond(_TOKEN["image"], rx.el.img(src=_text("image"), alt=""), rx.el.b(_text("symbol")[:1])),
-            class_name="bh-tokenbar__image",
-        ),
         rx.el.div(
-            rx.el.div(
-                rx.el.h1(_text("symbol"), custom_attrs={"data-testid": "token-symbol"}),
-                rx.el.bdi(_text("name"), title=_text("name")),
-                rx.cond(_TOKEN["simulated"].to(bool), rx.el.span("sim", class_name="bh-tag")),
-                class_name="bh-tokenbar__name",
-            ),
-            rx.el.div(
-                copyable_address(_text("address")),
-                live_age(at_ms=_TOKEN["created_at_ms"].to(int)),
-                class_name="bh-tokenbar__more",
-            ),
-            class_name="bh-tokenbar__names",
+            _identity(), rx.el.div(*_main_figures(), class_name="bh-tokenbar__figures"), class_name="bh-tokenbar__head"
         ),
-        rx.el.div(*_headline_figures(), class_name="bh-tokenbar__figures"),
+        rx.el.div(*_further_figures(), class_name="bh-tokenbar__rest"),
         class_name="bh-tokenbar",
+    )
+
+
+def _identity() -> Component:
+    picture = rx.cond(_TOKEN["image"], rx.el.img(src=_text("image"), alt=""), rx.el.b(_text("symbol")[:1]))
+    name = rx.el.div(
+        rx.el.h1(_text("symbol"), custom_attrs={"data-testid": "token-symbol"}),
+        rx.el.bdi(_text("name"), title=_text("name")),
+        rx.cond(_TOKEN["simulated"].to(bool), rx.el.span("sim", class_name="bh-tag")),
+        class_name="bh-tokenbar__name",
+    )
+    more = rx.el.div(
+        copyable_address(_text("address")),
+        live_age(at_ms=_TOKEN["created_at_ms"].to(int)),
+        class_name="bh-tokenbar__more",
+    )
+    return rx.el.div(
+        rx.el.span(picture, class_name="bh-tokenbar__image"),
+        rx.el.div(name, more, class_name="bh-tokenbar__names"),
+        class_name="bh-tokenbar__identity",
     )
 
 
@@ -86,10 +92,15 @@ def _headline(caption: str, field: str, how: Format, unit: str = "", *, main: bo
     )
 
 
-def _headline_figures() -> list[Component]:
+def _main_figures() -> list[Component]:
     return [
         _headline("Market cap", "market_cap_lamports", "market_sol", "SOL", main=True),
         _headline("Price", "price", "price", main=True),
+    ]
+
+
+def _further_figures() -> list[Component]:
+    return [
         _headline("Volume 24h", "volume_24h_lamports", "market_sol"),
         _headline("Liquidity", "liquidity_lamports", "market_sol"),
         _headline("Holders", "holders", "count"),
