@@ -17,7 +17,6 @@ from engine.ports import Subscription
 from engine.services import Services
 from engine.settings import Settings
 from engine.trading import naming
-from engine.trading.accept import TOKEN_ACCOUNT_RENT_LAMPORTS
 from engine.trading.launch import default_terms, launch_cost
 from engine.units import BPS_PER_ONE, LOCKED_LAMPORTS, InvalidAmount, parse_amount
 
@@ -113,18 +112,16 @@ async def launch_preview(name: str, symbol: str, first_buy_lamports: int) -> dic
     """What launching would cost and bring: lamports and base units as text, and the curve as points from 0 to 1."""
     terms = default_terms(current())
     cost = await launch_cost(current(), name, symbol)
-    tokens, account_rent_lamports = 0, 0
-    if first_buy_lamports:
-        tokens = quote_buy(terms, 0, first_buy_lamports).tokens
-        account_rent_lamports = TOKEN_ACCOUNT_RENT_LAMPORTS
+    tokens = quote_buy(terms, 0, first_buy_lamports).tokens if first_buy_lamports else 0
+    first_lamports = cost.first_buy_lamports(first_buy_lamports)
     end_price = terms.curve.spot_price_units(terms.curve_supply)
     supplies = [terms.curve_supply * step // _CURVE_POINTS for step in range(_CURVE_POINTS + 1)]
     return {
         "first_buy_lamports": str(first_buy_lamports),
         "mint_rent_lamports": str(cost.mint_rent_lamports),
         "vault_rent_lamports": str(cost.vault_account_rent_lamports + cost.endowment_lamports),
-        "account_rent_lamports": str(account_rent_lamports),
-        "total_lamports": str(cost.total_lamports + account_rent_lamports + first_buy_lamports),
+        "account_rent_lamports": str(first_lamports - first_buy_lamports),
+        "total_lamports": str(cost.total_lamports + first_lamports),
         "first_tokens": str(tokens),
         "first_share": tokens / terms.curve_supply,
         "first_share_bps": tokens * BPS_PER_ONE // terms.total_supply,

@@ -18,7 +18,9 @@ def _visitor() -> Component:
                 rx.cond(SessionState.localnet, FaucetButton.create(balance=SessionState.lamports)),
             ),
         ),
-        WalletButton.create(address=SessionState.address, localnet=SessionState.localnet),
+        WalletButton.create(
+            address=SessionState.address, lamports=SessionState.lamports, localnet=SessionState.localnet
+        ),
         class_name="bh-visitor",
     )
 

@@ -18,13 +18,14 @@ _DEMO_WALLET: Final = rx.asset("demo_wallet.js", shared=True).importable_path
 class WalletButton(rx.NoSSRComponent):
     """The header's wallet button: sign-in through the Wallet Standard, or the signed-in account's menu.
 
-    `address` is the signed-in account, empty for none; `localnet` offers the built-in demo wallet.
+    `address` is the signed-in account, empty for none, `lamports` its SOL; `localnet` offers the built-in demo wallet.
     """
 
     library = _WALLET
     tag = "WalletButton"
     lib_dependencies: list[str] = field(default_factory=lambda: ["@wallet-standard/app@1.1.1", RADIX])
     address: rx.Var[str]
+    lamports: rx.Var[str]
     localnet: rx.Var[bool]
 
 

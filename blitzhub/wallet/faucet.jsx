@@ -32,13 +32,19 @@ function arrived(balance) {
   return state.since !== null && BigInt(balance || "0") > BigInt(state.since || "0");
 }
 
-export function FaucetButton({ balance = "0" }) {
+/** The faucet as any control shows it; `balance` is the account's SOL, in lamports as text. */
+export function useFaucet(balance) {
   const { phase, words } = useSyncExternalStore(subscribe, () => state);
   useEffect(() => {
     if (arrived(balance)) set({ phase: "idle", words: "", since: null });
   }, [balance, phase]);
   const waiting = phase !== "idle";
   const label = phase === "asking" ? "Asking…" : phase === "coming" ? "On its way" : "Get 10 test SOL";
+  return { phase, words, waiting, label, press: () => !waiting && ask(balance) };
+}
+
+export function FaucetButton({ balance = "0" }) {
+  const { phase, words, waiting, label, press } = useFaucet(balance);
   return (
     <span className="bh-faucet">
       <button
@@ -48,7 +54,7 @@ export function FaucetButton({ balance = "0" }) {
         data-phase={phase}
         aria-disabled={waiting}
         title={words || "Test SOL for this local chain"}
-        onClick={() => !waiting && ask(balance)}
+        onClick={press}
       >
         {label}
       </button>

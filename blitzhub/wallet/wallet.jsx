@@ -1,10 +1,11 @@
 // The wallet button. Keys never leave the wallet; the server only sees a signed text and answers with a cookie.
 import { useCallback, useEffect, useRef, useState } from "react";
 import { getWallets } from "@wallet-standard/app";
-import { Check, ChevronDown, Copy, LogOut, Wallet } from "lucide-react";
+import { Check, ChevronDown, Copy, Droplets, LogOut, Wallet } from "lucide-react";
 import { DropdownMenu, Popover } from "radix-ui";
 import { call } from "$/public/external/blitzhub/client/api.js";
-import { shortAddress } from "$/public/external/blitzhub/feed/figures.js";
+import { ownSol, shortAddress } from "$/public/external/blitzhub/feed/figures.js";
+import { useFaucet } from "./faucet.jsx";
 import { registerDemoWallet } from "./demo_wallet.js";
 import { signInText, toBase64 } from "./siws.js";
 
@@ -176,7 +177,25 @@ function SignedOut({ localnet }) {
   );
 }
 
-function SignedIn({ address }) {
+/** In the menu too, where a phone has its only room for it. */
+function FaucetItem({ lamports }) {
+  const { words, waiting, label, press } = useFaucet(lamports);
+  const take = (event) => {
+    event.preventDefault();
+    press();
+  };
+  return (
+    <>
+      <DropdownMenu.Item className="bh-menu__item" onSelect={take} disabled={waiting} data-testid="menu-faucet">
+        <Droplets className="bh-icon" aria-hidden />
+        {label}
+      </DropdownMenu.Item>
+      {words && <div className="bh-menu__words bh-small bh-warn">{words}</div>}
+    </>
+  );
+}
+
+function SignedIn({ address, lamports, localnet }) {
   const [copied, setCopied] = useState(false);
   const copy = async (event) => {
     event.preventDefault();
@@ -202,6 +221,13 @@ function SignedIn({ address }) {
       </DropdownMenu.Trigger>
       <DropdownMenu.Portal>
         <DropdownMenu.Content className="bh-pop bh-menu" align="end" sideOffset={8} collisionPadding={8}>
+          <DropdownMenu.Label className="bh-menu__label">
+            <span className="bh-muted">Balance</span>
+            <span className="bh-fig" data-testid="menu-balance">
+              {lamports ? `${ownSol(lamports)} SOL` : "—"}
+            </span>
+          </DropdownMenu.Label>
+          {localnet && <FaucetItem lamports={lamports} />}
           <DropdownMenu.Item className="bh-menu__item" onSelect={copy} data-testid="copy-account">
             {copied ? <Check className="bh-icon" aria-hidden /> : <Copy className="bh-icon" aria-hidden />}
             {copied ? "Copied" : "Copy address"}
@@ -216,6 +242,6 @@ function SignedIn({ address }) {
   );
 }
 
-export function WalletButton({ address = "", localnet = false }) {
-  return address ? <SignedIn address={address} /> : <SignedOut localnet={localnet} />;
+export function WalletButton({ address = "", lamports = "", localnet = false }) {
+  return address ? <SignedIn address={address} lamports={lamports} localnet={localnet} /> : <SignedOut localnet={localnet} />;
 }
