@@ -10,7 +10,8 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, Final
 
-from engine.persistence.database import SQLITE_CACHE_KIB, SQLITE_CHECKPOINT_PAGES, Database
+from engine.persistence.connecting import SQLITE_CACHE_KIB, SQLITE_CHECKPOINT_PAGES
+from engine.persistence.database import Database
 
 BATCH: Final = 200
 BY_ORDER: Final = {"orders": "order_id", "trades": "order_id", "settlements": "settlement_id"}
