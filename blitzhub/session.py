@@ -14,11 +14,12 @@ from blitzhub.components.browser import Notice, with_notice
 
 
 class SessionState(rx.State):
-    """The signed-in account of this tab. Amounts are decimal text; empty for nobody or not known yet."""
+    """The signed-in account of this tab; nobody until it is `known`. Amounts are decimal text, empty for none."""
 
     address: str = ""
     lamports: str = ""
     localnet: bool = False
+    known: bool = False
     notices: list[Notice] = rx.field(default_factory=list)
 
     @rx.event
@@ -26,6 +27,7 @@ class SessionState(rx.State):
         """Read the account and its balance; run when a page opens."""
         self.localnet = services.settings().localnet
         await self._read_account()
+        self.known = True
 
     async def _account(self) -> str | None:
         """The account of the cookie this tab's socket was opened with, if its session still stands."""

@@ -19,7 +19,10 @@ def _visitor() -> Component:
             ),
         ),
         WalletButton.create(
-            address=SessionState.address, lamports=SessionState.lamports, localnet=SessionState.localnet
+            address=SessionState.address,
+            lamports=SessionState.lamports,
+            localnet=SessionState.localnet,
+            known=SessionState.known,
         ),
         class_name="bh-visitor",
     )

@@ -19,6 +19,7 @@ class WalletButton(rx.NoSSRComponent):
     """The header's wallet button: sign-in through the Wallet Standard, or the signed-in account's menu.
 
     `address` is the signed-in account, empty for none, `lamports` its SOL; `localnet` offers the built-in demo wallet.
+    Nothing can be pressed until `known` says that the account has been looked up.
     """
 
     library = _WALLET
@@ -27,6 +28,7 @@ class WalletButton(rx.NoSSRComponent):
     address: rx.Var[str]
     lamports: rx.Var[str]
     localnet: rx.Var[bool]
+    known: rx.Var[bool]
 
 
 class FaucetButton(rx.NoSSRComponent):

@@ -242,6 +242,7 @@ function SignedIn({ address, lamports, localnet }) {
   );
 }
 
-export function WalletButton({ address = "", lamports = "", localnet = false }) {
+export function WalletButton({ address = "", lamports = "", localnet = false, known = false }) {
+  if (!known) return <span className="bh-skeleton bh-wallet__unknown" aria-hidden />;
   return address ? <SignedIn address={address} lamports={lamports} localnet={localnet} /> : <SignedOut localnet={localnet} />;
 }

@@ -1,5 +1,6 @@
 """Signing in, the faucet, launching and trading, as a person does them with the demo wallet."""
 
+import re
 from typing import Any
 
 import pytest
@@ -161,3 +162,24 @@ def test_a_phone_trades_from_a_sheet_and_never_scrolls_sideways(app_url: str, ne
         page.goto(app_url + path)
         expect(part(page, "account")).to_be_visible(timeout=SLOW_MS)
         assert page.evaluate("document.documentElement.scrollWidth") == 390
+
+
+def test_a_page_never_shows_the_token_of_the_page_before(app_url: str, page: Page) -> None:
+    ready_trader(page, app_url, "FIRST")
+    first = page.url
+    launch(page, app_url, "SECOND", "0")
+    expect(part(page, "token-symbol")).to_have_text("SECOND")
+    page.goto(app_url)
+    page.get_by_role("link", name="FIRST").first.click()
+    expect(part(page, "token-symbol")).to_have_text("FIRST", timeout=SLOW_MS)
+    assert page.url.rstrip("/") == first.rstrip("/")
+    expect(page).to_have_title(re.compile(r"SOL · FIRST · BlitzHub"))
+    page.get_by_role("link", name="Board", exact=True).first.click()
+    expect(page).to_have_title("Board · BlitzHub")
+    page.get_by_role("link", name="SECOND").first.click()
+    expect(part(page, "token-symbol")).to_have_text("SECOND", timeout=SLOW_MS)
+
+
+def test_an_address_without_a_token_says_so(app_url: str, page: Page) -> None:
+    page.goto(f"{app_url}/token/So11111111111111111111111111111111111111112")
+    expect(page.get_by_role("heading", name="No token at this address.")).to_be_visible(timeout=SLOW_MS)

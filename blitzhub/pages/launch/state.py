@@ -5,7 +5,6 @@ from typing import Any, Final
 import reflex as rx
 
 from blitzhub import services
-from blitzhub.session import SessionState
 
 _LONGEST_TEXT: Final = 2_000
 
@@ -19,8 +18,6 @@ class LaunchState(rx.State):
     @rx.event
     async def load(self) -> None:
         """Begin with what an unnamed token without a first buy costs."""
-        session = await self.get_state(SessionState)
-        await session._read_account()
         self.errors = {}
         self.preview = await services.launch_preview("", "", 0)
 

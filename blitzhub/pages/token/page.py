@@ -22,6 +22,7 @@ from blitzhub.pages.token.parts import (
     OwnOrders,
     PageTitle,
     PositionCard,
+    TokenGate,
 )
 from blitzhub.pages.token.state import TokenState
 from blitzhub.session import SessionState
@@ -236,11 +237,18 @@ def _missing() -> Component:
     )
 
 
+def _found() -> Any:
+    return _TOKEN["address"].to(bool)
+
+
 def token() -> Component:
-    """The page of one token; until it is known, the frame alone."""
-    known = TokenState.token["address"].to(bool)
+    """The page of one token; until it is known, its outline."""
     return signed_page(
-        rx.el.div(rx.cond(known, _market(), rx.cond(TokenState.missing, _missing())), class_name="bh-token"),
+        TokenGate.create(
+            rx.cond(_found(), rx.el.div(_market(), class_name="bh-token"), _missing()), token=TokenState.wanted
+        ),
         badge=connection_badge(),
-        phone_bar=rx.cond(known, TradeBar.create(**_trading())),
+        phone_bar=TokenGate.create(
+            rx.cond(_found(), TradeBar.create(**_trading())), token=TokenState.wanted, bare=True
+        ),
     )

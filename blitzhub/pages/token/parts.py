@@ -9,6 +9,7 @@ from blitzhub import client as client  # links the API client that these parts i
 _ORDERS: Final = rx.asset("own_orders.jsx", shared=True).importable_path
 _CARDS: Final = rx.asset("cards.jsx", shared=True).importable_path
 _HOLDERS: Final = rx.asset("holders.jsx", shared=True).importable_path
+_GATE: Final = rx.asset("gate.jsx", shared=True).importable_path
 _TITLE: Final = rx.asset("page_title.jsx", shared=True).importable_path
 
 
@@ -22,6 +23,19 @@ class OwnOrders(rx.NoSSRComponent):
     decimals: rx.Var[int]
     account: rx.Var[str]
     rows: rx.Var[list[dict[str, Any]]]
+
+
+class TokenGate(rx.NoSSRComponent):
+    """Its children while `token` is the one in the browser's address, else a page that is loading.
+
+    The State still holds the last token for a moment after a click on another one. `bare` draws nothing meanwhile;
+    `token` is the address that the children are about, found or not.
+    """
+
+    library = _GATE
+    tag = "TokenGate"
+    token: rx.Var[str]
+    bare: rx.Var[bool]
 
 
 class OrderNews(rx.NoSSRComponent):

@@ -9,28 +9,28 @@ from typing import Any, Final
 import reflex as rx
 
 from blitzhub import services
-from blitzhub.session import SessionState
 
 _OWN_ORDERS: Final = 50
 
 
 class TokenState(rx.State):
-    """One token in one tab. `token` is as the API says it, empty while unknown; `held` is base units as text."""
+    """One token in one tab. `token` is as the API says it, empty for none; `held` is base units as text.
+
+    `wanted` is the address that all of this is about.
+    """
 
     token: dict[str, Any] = rx.field(default_factory=dict)
-    missing: bool = False
+    wanted: str = ""
     held: str = ""
     orders: list[dict[str, Any]] = rx.field(default_factory=list)
 
     @rx.event
     async def load(self) -> None:
         """Read the token named in the page's address, and what the visitor has of it."""
-        session = await self.get_state(SessionState)
-        await session._read_account()
-        found = await services.token(self._address())
-        self.missing = found is None
-        self.token = found or {}
+        wanted = self._address()
+        self.token = await services.token(wanted) or {}
         await self._read_own()
+        self.wanted = wanted
 
     def _address(self) -> str:
         return str(self.router.url.path).rstrip("/").rsplit("/", 1)[-1]
