@@ -5,12 +5,15 @@ import { signInText } from "./siws.js";
 const STORE = "blitzhub.demo-wallet";
 const CHAINS = ["solana:localnet", "solana:devnet"];
 const ALPHABET = "123456789ABCDEFGHJKLMNPQRSTUVWXYZabcdefghijkmnopqrstuvwxyz";
-const ICON =
-  "data:image/svg+xml;base64," +
-  btoa(
-    '<svg xmlns="http://www.w3.org/2000/svg" viewBox="0 0 16 16"><rect width="16" height="16" rx="3.5" fill="#0A0D12"/>' +
-      '<path d="M9.6 1 3 9.4h4.2L6.4 15 13 6.6H8.8z" fill="#FFE629"/></svg>',
-  );
+// The standard wants the picture as data; its colours are the page's own.
+function picture() {
+  const style = getComputedStyle(document.documentElement);
+  const [ground, bolt] = ["--bh-bg-0", "--bh-accent"].map((name) => style.getPropertyValue(name).trim());
+  const svg =
+    `<svg xmlns="http://www.w3.org/2000/svg" viewBox="0 0 16 16"><rect width="16" height="16" rx="3.5" fill="${ground}"/>` +
+    `<path d="M9.6 1 3 9.4h4.2L6.4 15 13 6.6H8.8z" fill="${bolt}"/></svg>`;
+  return `data:image/svg+xml;base64,${btoa(svg)}`;
+}
 
 function base58(bytes) {
   let value = 0n;
@@ -46,7 +49,7 @@ async function loadKey() {
 class DemoWallet {
   version = "1.0.0";
   name = "Demo wallet";
-  icon = ICON;
+  icon = picture();
   chains = CHAINS;
   #key = null;
   #account = null;
