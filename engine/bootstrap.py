@@ -3,13 +3,16 @@
 from collections.abc import AsyncIterator
 from contextlib import AsyncExitStack, asynccontextmanager
 from pathlib import Path
+from urllib.parse import urlsplit
 
 from engine.adapters.broker_sqlite import SqliteBroker
 from engine.adapters.bus_memory import MemoryBus, MemoryCache
 from engine.adapters.chain_rpc import RpcChain
 from engine.adapters.keys_seed import SeedKeyStore
+from engine.adapters.rabbitmq.broker import RabbitBroker
 from engine.clock import SystemClock
 from engine.persistence.database import ConnectionOptions, Database
+from engine.persistence.trading import queued_tokens
 from engine.ports import Broker, Bus, KeyStore
 from engine.services import Services
 from engine.settings import InvalidSettings, Settings
@@ -58,9 +61,14 @@ def open_database(settings: Settings) -> Database:
 
 
 async def _broker(settings: Settings, database: Database) -> Broker:
-    if settings.broker_url != "sqlite":
-        raise InvalidSettings(f"BLITZ_BROKER_URL was {settings.broker_url!r}; this version knows 'sqlite'")
-    broker = SqliteBroker(database)
+    broker: SqliteBroker | RabbitBroker
+    if settings.embedded:
+        broker = SqliteBroker(database)
+    elif urlsplit(settings.broker_url).scheme in ("amqp", "amqps"):
+        broker = RabbitBroker(settings.broker_url, lambda: database.read(queued_tokens), settings.broker_prefix)
+    else:
+        kind = urlsplit(settings.broker_url).scheme  # never the URL itself: it may hold a password
+        raise InvalidSettings(f"BLITZ_BROKER_URL began with {kind!r}; known are 'sqlite', amqp:// and amqps://")
     await broker.open()
     return broker
 

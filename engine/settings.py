@@ -31,6 +31,7 @@ class Settings:
     data_dir: Path = Path(".blitz")
     database_url: str = ""
     broker_url: str = "sqlite"
+    broker_prefix: str = "trades"
     redis_url: str = "memory://"
     keys_url: str = ""
     solana_rpc_url: str = "http://127.0.0.1:8899"

@@ -10,7 +10,7 @@ from typing import Final
 from sqlalchemy import Connection, Table, select
 from sqlmodel import SQLModel
 
-from engine.identifiers import SOL
+from engine.identifiers import SOL, TokenAddress
 from engine.indicators.candles import MINUTE_MS, Candle, bucket_of
 from engine.persistence.bulk import chunks, insert_rows, select_by_keys, update_rows
 from engine.persistence.tables import (
@@ -24,6 +24,7 @@ from engine.persistence.tables import (
     TransferRow,
 )
 from engine.trading.batch import BalanceKey, Changes, Locked, candle_row
+from engine.trading.execution import Stage
 from engine.trading.orders import Order
 from engine.trading.rows import Row
 
@@ -52,6 +53,7 @@ TOKEN_STATE: Final = (
     "graduated_at_ms",
     "updated_at_ms",
 )
+QUEUED_STAGES: Final = (Stage.LAUNCHING.value, Stage.CURVE.value, Stage.GRADUATED.value)
 BALANCE_STATE: Final = ("amount", "account_seq")
 CANDLE_STATE: Final = ("high_price", "low_price", "close_price", "volume_lamports", "trades")
 
@@ -99,6 +101,12 @@ def wallets_of(connection: Connection, account_ids: Iterable[str]) -> dict[str, 
     """The trading wallet of each account. Wallets never change, so a caller may keep the answer."""
     found = select_by_keys(connection, ACCOUNTS, ("account_id",), ((account_id,) for account_id in account_ids))
     return {row["account_id"]: row["wallet"] for row in found}
+
+
+def queued_tokens(connection: Connection) -> list[TokenAddress]:
+    """The tokens whose order queues are consumed: all that may trade now or soon, but those that are held."""
+    consumed = select(TOKENS.c.address).where(TOKENS.c.stage.in_(QUEUED_STAGES), TOKENS.c.held == 0)
+    return [TokenAddress(address) for address in connection.execute(consumed.order_by(TOKENS.c.address)).scalars()]
 
 
 def write(connection: Connection, changes: Changes) -> None:

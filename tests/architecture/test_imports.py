@@ -60,7 +60,7 @@ READING_OR_WRITING: Final = ("open", "print", "input", "exec", "eval")
 FILE_FORMATS: Final = ("read_", "scan_", "write_", "sink_")
 LIBRARIES: Final = {
     ("sqlmodel", "sqlalchemy", "oracledb"): ("engine.persistence",),
-    ("aio_pika", "aiormq", "redis", "solana", "hvac"): ("engine.adapters",),
+    ("aio_pika", "aiormq", "pamqp", "redis", "solana", "hvac"): ("engine.adapters",),
     ("solders",): ("engine.adapters", "engine.settlement", "engine.localnet"),
     ("reflex", "plotly", "fastapi"): ("blitzhub",),
 }

@@ -1,0 +1,72 @@
+"""The real RabbitMQ for tests: names of their own on it, deleted at the end; skipped where there is no server."""
+
+import asyncio
+import os
+import socket
+import uuid
+from collections.abc import AsyncIterator, Iterable, Iterator
+from contextlib import asynccontextmanager, contextmanager
+from typing import Final
+from urllib.parse import urlsplit
+
+import aiormq
+import pytest
+
+from engine.adapters.rabbitmq.topology import Topology
+
+URL: Final = os.environ.get("BLITZ_TEST_BROKER_URL", "amqp://guest:guest@127.0.0.1:5672/")
+
+
+def needs_rabbitmq() -> None:
+    """Skip the test when nothing listens there."""
+    address = urlsplit(URL)
+    try:
+        socket.create_connection((address.hostname or "127.0.0.1", address.port or 5672), timeout=2).close()
+    except OSError as error:
+        pytest.skip(f"no RabbitMQ at {address.hostname}:{address.port}: {error}")
+
+
+@contextmanager
+def own_prefix(tokens: Iterable[str]) -> Iterator[str]:
+    """A prefix that only this test has; what bears it is deleted at the end."""
+    needs_rabbitmq()
+    prefix = f"test-{uuid.uuid4().hex[:12]}"
+    try:
+        yield prefix
+    finally:
+        asyncio.run(delete(Topology(prefix), tokens))
+
+
+@asynccontextmanager
+async def channel() -> AsyncIterator[aiormq.abc.AbstractChannel]:
+    """A plain channel beside the adapter."""
+    connection = await aiormq.connect(URL)
+    try:
+        yield await connection.channel()
+    finally:
+        await connection.close()
+
+
+async def delete(topology: Topology, tokens: Iterable[str]) -> None:
+    """Delete the queues of these tokens and everything shared."""
+    async with channel() as opened:
+        for queue in [topology.dead_letters, *map(topology.queue, tokens)]:
+            await opened.queue_delete(queue)
+        for exchange in (topology.announcements, topology.presence, topology.dead_letters):
+            await opened.exchange_delete(exchange)
+
+
+async def exists(queue: str) -> bool:
+    """Whether the server has that queue."""
+    async with channel() as opened:
+        try:
+            await opened.queue_declare(queue, passive=True)
+        except aiormq.exceptions.ChannelNotFoundEntity:
+            return False
+        return True
+
+
+async def waiting(queue: str) -> int:
+    """How many messages are ready in a queue, those in a consumer's hands not counted."""
+    async with channel() as opened:
+        return (await opened.queue_declare(queue, passive=True)).message_count or 0
