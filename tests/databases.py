@@ -17,7 +17,7 @@ from sqlalchemy.exc import OperationalError
 from sqlmodel import SQLModel
 
 from engine.persistence import tables
-from engine.persistence.database import Database
+from engine.persistence.database import ConnectionOptions, Database
 
 assert tables.TokenRow, "importing the tables registers them"
 
@@ -27,8 +27,8 @@ POSTGRESQL_URL: Final = os.environ.get(
 
 
 @contextmanager
-def postgresql() -> Iterator[str]:
-    """The URL of a new, migrated PostgreSQL database, dropped in the end."""
+def postgresql(migrated: bool = True) -> Iterator[str]:
+    """The URL of a new PostgreSQL database, dropped in the end."""
     name = f"blitz_test_{os.getpid()}_{uuid4().hex[:8]}"
     administration = create_engine(POSTGRESQL_URL, isolation_level="AUTOCOMMIT", connect_args={"connect_timeout": 3})
     try:
@@ -39,9 +39,10 @@ def postgresql() -> Iterator[str]:
         pytest.skip(f"no PostgreSQL answers at BLITZ_TEST_POSTGRESQL_URL: {error.orig}")
     url = make_url(POSTGRESQL_URL).set(database=name).render_as_string(hide_password=False)
     try:
-        database = Database(url)
-        database.migrate()
-        database.close()
+        if migrated:
+            database = Database(url)
+            database.migrate()
+            database.close()
         yield url
     finally:
         with administration.connect() as connection:
@@ -50,9 +51,9 @@ def postgresql() -> Iterator[str]:
 
 
 @contextmanager
-def emptied(url: str) -> Iterator[Database]:
+def emptied(url: str, options: ConnectionOptions | None = None) -> Iterator[Database]:
     """A server's database with its tables as after the migration: nothing in them."""
-    database = Database(url)
+    database = Database(url, options)
     try:
         with database.transaction() as connection:
             for table in SQLModel.metadata.sorted_tables:

@@ -2,6 +2,9 @@
 
 SQLAlchemy prepares each row's parameters, and each IN list's text, in Python, which costs more than the database does.
 The rows here are plain integers and short strings that need no conversion, so they go to the driver as they are.
+
+PostgreSQL alone would plan and execute an `executemany` row by row; there the rows travel as one JSON parameter of one
+statement, several times faster.
 """
 
 from collections.abc import Callable, Iterable, Mapping, Sequence
@@ -10,7 +13,8 @@ from itertools import chain
 from operator import itemgetter
 from typing import Any, Final, TypeVar
 
-from sqlalchemy import Connection, Dialect, Table, bindparam, insert, select, tuple_, update
+import orjson
+from sqlalchemy import Connection, CursorResult, Dialect, LargeBinary, Table, bindparam, insert, select, tuple_, update
 
 Item = TypeVar("Item")
 Rows = Sequence[Mapping[str, Any]]
@@ -24,14 +28,22 @@ _KEY = "key__"
 
 def insert_rows(connection: Connection, into: Table, rows: Rows) -> None:
     """Insert the rows; all have the first one's columns, columns they leave out become NULL."""
-    if rows:
-        columns = tuple(rows[0])
+    if not rows:
+        return
+    columns = tuple(rows[0])
+    if _travel_as_json(connection, into, columns):
+        _execute_json(connection, _json_insert_sql(into, columns), columns, rows)
+    else:
         _execute(connection, _insert_sql(into, columns, connection.dialect), rows)
 
 
 def update_rows(connection: Connection, of: Table, keys: tuple[str, ...], columns: tuple[str, ...], rows: Rows) -> None:
     """Set `columns` of the rows found by `keys`; both are read from each row by name."""
-    if rows:
+    if not rows:
+        return
+    if _travel_as_json(connection, of, columns):
+        _execute_json(connection, _json_update_sql(of, keys, columns), keys + columns, rows)
+    else:
         _execute(connection, _update_sql(of, keys, columns, connection.dialect), rows)
 
 
@@ -40,11 +52,16 @@ def select_by_keys(
 ) -> list[dict[str, Any]]:
     """The rows whose `keys` columns are one of the `wanted` tuples; locked, and in key order, if told."""
     columns = tuple(of.c.keys())
+    distinct = sorted(set(wanted))
+    if distinct and _travel_as_json(connection, of, keys):
+        rows = [dict(zip(keys, each, strict=True)) for each in distinct]
+        answer = _execute_json(connection, _json_select_sql(of, keys, lock), keys, rows)
+        return [dict(zip(columns, row, strict=True)) for row in answer]
     found: list[dict[str, Any]] = []
-    for part in chunks(sorted(set(wanted))):
+    for part in chunks(distinct):
         sql = _select_sql(of, keys, _padded(len(part)), lock, connection.dialect)
-        rows = connection.exec_driver_sql(sql.text, sql.parameters(part))
-        found.extend(dict(zip(columns, row, strict=True)) for row in rows)
+        answer = connection.exec_driver_sql(sql.text, sql.parameters(part))
+        found.extend(dict(zip(columns, row, strict=True)) for row in answer)
     return found
 
 
@@ -125,3 +142,41 @@ def _select_sql(of: Table, keys: tuple[str, ...], size: int, lock: bool, dialect
 
 def _execute(connection: Connection, sql: _Sql, rows: Rows) -> None:
     connection.exec_driver_sql(sql.text, [sql.parameters(row) for row in rows])
+
+
+def _travel_as_json(connection: Connection, table: Table, columns: tuple[str, ...]) -> bool:
+    """JSON knows no bytes; a table's own column types read everything else."""
+    if connection.dialect.name != "postgresql":
+        return False
+    return not any(isinstance(table.c[name].type, LargeBinary) for name in columns)
+
+
+def _execute_json(connection: Connection, sql: str, columns: tuple[str, ...], rows: Rows) -> CursorResult[Any]:
+    wanted = [{name: row[name] for name in columns} for row in rows]
+    return connection.exec_driver_sql(sql, (orjson.dumps(wanted).decode(),))
+
+
+@lru_cache(maxsize=256)
+def _json_insert_sql(into: Table, columns: tuple[str, ...]) -> str:
+    names = ", ".join(columns)
+    return f"INSERT INTO {into.name} ({names}) SELECT {names} FROM {_json_rows(into)}"
+
+
+@lru_cache(maxsize=256)
+def _json_update_sql(of: Table, keys: tuple[str, ...], columns: tuple[str, ...]) -> str:
+    values = ", ".join(f"{name} = new_rows.{name}" for name in columns)
+    found = " AND ".join(f"{of.name}.{name} = new_rows.{name}" for name in keys)
+    return f"UPDATE {of.name} SET {values} FROM {_json_rows(of)} WHERE {found}"
+
+
+@lru_cache(maxsize=256)
+def _json_select_sql(of: Table, keys: tuple[str, ...], lock: bool) -> str:
+    columns = ", ".join(f"{of.name}.{column.name}" for column in of.c)
+    found = " AND ".join(f"{of.name}.{name} = new_rows.{name}" for name in keys)
+    order = ", ".join(f"{of.name}.{name}" for name in keys)
+    sql = f"SELECT {columns} FROM {of.name} JOIN {_json_rows(of)} ON {found}"
+    return f"{sql} ORDER BY {order} FOR UPDATE OF {of.name}" if lock else sql
+
+
+def _json_rows(table: Table) -> str:
+    return f"json_populate_recordset(NULL::{table.name}, %s::json) AS new_rows"

@@ -6,7 +6,7 @@ from pathlib import Path
 import pytest
 
 from engine.persistence.database import Database
-from tests.databases import copied, emptied, postgresql
+from tests.databases import copied, emptied
 from tests.fakes import migrated_database
 from tests.ledger import fund, list_tokens
 
@@ -14,12 +14,6 @@ from tests.ledger import fund, list_tokens
 @pytest.fixture(scope="session")
 def migrated(tmp_path_factory: pytest.TempPathFactory) -> Path:
     return migrated_database(tmp_path_factory.mktemp("migrated"))
-
-
-@pytest.fixture(scope="session")
-def postgresql_url() -> Iterator[str]:
-    with postgresql() as url:
-        yield url
 
 
 @pytest.fixture(params=["sqlite", "postgresql"])

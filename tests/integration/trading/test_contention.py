@@ -1,0 +1,88 @@
+"""Several trade workers on one PostgreSQL: no deadlock, and no harm from one that freezes in mid-transaction."""
+
+import asyncio
+import signal
+import sys
+from asyncio.subprocess import PIPE, Process
+from collections.abc import AsyncIterator, Iterator
+from contextlib import asynccontextmanager
+
+import pytest
+
+from engine.adapters.bus_memory import MemoryBus
+from engine.persistence.database import ConnectionOptions, Database
+from engine.trading.worker import TradeWorker
+from tests.databases import emptied
+from tests.fakes import FakeClock
+from tests.integration.trading.contending_child import ACCOUNTS, BATCH, BATCHES, TOKENS, freezing_orders
+from tests.integration.trading.running import LIMIT_S, ScriptedBroker, ScriptedConsumer, deliveries
+from tests.ledger import RENT, all_of, check, fund, list_tokens, token
+
+QUICK = ConnectionOptions(lock_timeout_ms=100)
+
+
+@pytest.fixture
+def server(postgresql_url: str) -> Iterator[Database]:
+    """Accounts with 10 SOL each, and tokens, for batches that cross."""
+    with emptied(postgresql_url, QUICK) as database:
+        with database.transaction() as connection:
+            fund(connection, range(ACCOUNTS))
+            list_tokens(connection, range(TOKENS))
+        yield database
+
+
+@asynccontextmanager
+async def child(database: Database, *arguments: str) -> AsyncIterator[Process]:
+    """The child, once it has said its first line; ended with the block."""
+    module, url = "tests.integration.trading.contending_child", database.url.render_as_string(hide_password=False)
+    process = await asyncio.create_subprocess_exec(
+        sys.executable, "-m", module, url, *arguments, stdin=PIPE, stdout=PIPE
+    )
+    assert process.stdout is not None
+    try:
+        async with asyncio.timeout(LIMIT_S):
+            assert await process.stdout.readline() in (b"ready\n", b"locked\n")
+        yield process
+    finally:
+        if process.returncode is None:
+            process.kill()
+        await process.wait()
+
+
+async def go_on(process: Process) -> list[int]:
+    """Let the child continue and end; its metrics `contended retries duplicates`."""
+    async with asyncio.timeout(LIMIT_S):
+        out, _ = await process.communicate(b"go\n")
+    assert process.returncode == 0
+    return [int(number) for number in out.split()]
+
+
+async def test_workers_whose_batches_cross_never_deadlock(server: Database) -> None:
+    async with child(server, "cross", "1") as first, child(server, "cross", "2") as second:
+        results = await asyncio.gather(go_on(first), go_on(second))
+    assert results == [[0, 0, 0], [0, 0, 0]]
+    rebuilt = check(server)
+    assert sum(state.seq for state in rebuilt.tokens.values()) == 2 * BATCHES * BATCH
+
+
+async def test_a_worker_frozen_before_its_commit_blocks_nobody_for_long_and_does_no_harm(
+    server: Database, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    async with child(server, "freeze") as frozen:
+        frozen.send_signal(signal.SIGSTOP)
+        consumer, stop = ScriptedConsumer([deliveries(freezing_orders(), redelivered=True)]), asyncio.Event()
+        worker = TradeWorker(server, ScriptedBroker(consumer), MemoryBus(), FakeClock(), RENT)
+        running = asyncio.create_task(worker.run(stop))
+        async with asyncio.timeout(LIMIT_S):
+            while not consumer.acknowledged:  # noqa: ASYNC110  another thread rings no event
+                await asyncio.sleep(0.01)
+        stop.set()
+        await running
+        assert worker.metrics.contended > 0, "it met the frozen worker's locks"
+        assert worker.metrics.trades == 3
+        frozen.send_signal(signal.SIGCONT)
+        contended, retries, duplicates = await go_on(frozen)
+    assert (contended, retries, duplicates) == (0, 1, 3)
+    with server.snapshot() as connection:
+        assert len(all_of(connection, "orders")) == 3
+    assert [check(server).tokens[token(number)].seq for number in range(3)] == [1, 1, 1]
