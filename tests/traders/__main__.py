@@ -26,7 +26,9 @@ TOKENS = [
 AT_ONCE = 3
 LAUNCH_EVERY_S = 45.0
 FUNDED_WITHIN_S = 30.0
+FIRST_BUY_LAMPORTS = 1_000_000_000
 MIN_LAMPORTS, MAX_LAMPORTS = 20_000_000, 1_500_000_000
+SELL_PERCENTS = (10, 20, 20, 35, 50, 100)
 TOP_UP_BELOW_LAMPORTS = 1_000_000_000
 
 
@@ -55,7 +57,7 @@ class Trader:
 
     async def _launch(self, name: str, symbol: str) -> None:
         image = await self._client.upload(picture(symbol))
-        address = await self._client.launch(name, symbol, first_buy_lamports=200_000_000, image=image)
+        address = await self._client.launch(name, symbol, first_buy_lamports=FIRST_BUY_LAMPORTS, image=image)
         log.info("launched %s: %s", symbol, address)
 
     async def _fund(self) -> None:
@@ -68,9 +70,9 @@ class Trader:
 
     async def _trade(self) -> None:
         holdings = await self._client.holdings()
-        if holdings and self._random.random() < 0.42:
+        if holdings and self._random.random() < 0.4:
             token, held = self._random.choice(list(holdings.items()))
-            amount = max(1, held * self._random.choice((20, 35, 50, 100)) // 100)
+            amount = max(1, held * self._random.choice(SELL_PERCENTS) // 100)
             quote = await self._client.quote(token, "sell", amount, slippage_bps=300)
             await self._client.sell(token, amount, int(quote["minimum"]))
             return
