@@ -31,6 +31,11 @@ class Delivery:
 class Consumer(Protocol):
     """The receiving end of the order queues; messages of one token arrive in the order they were published."""
 
+    @property
+    def workers(self) -> int:
+        """How many consumers share the queues now, this one included."""
+        ...
+
     async def next_batch(self, limit: int) -> list[Delivery]:
         """Wait for at least one message and return at most `limit`, in arrival order."""
         ...

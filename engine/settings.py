@@ -13,6 +13,9 @@ from urllib.parse import urlsplit
 
 from engine.units import MAX_AMOUNT
 
+SHARED_COMMIT_SPACING_MS: Final = 25
+"""The default of `commit_spacing_ms` where workers are processes of their own and the database counts statements."""
+
 
 class InvalidSettings(ValueError):
     """The environment asks for something that cannot work; the message names the variable."""
@@ -93,6 +96,8 @@ def load(environ: Mapping[str, str] | None = None) -> Settings:
         raw = source.get(f"BLITZ_{each.name.upper()}")
         if raw:
             values[each.name] = _read(each.name, raw, each.default)
+    if values.get("broker_url", "sqlite") != "sqlite":
+        values.setdefault("commit_spacing_ms", SHARED_COMMIT_SPACING_MS)
     return _completed(Settings(**values))  # type: ignore[arg-type]
 
 

@@ -9,6 +9,7 @@ from typing import Final, cast
 
 SERVICES: Final = {
     "localnet": "workers.localnet",
+    "trade": "workers.trade",
 }
 """Service name → module. The module is imported only when its service is started."""
 

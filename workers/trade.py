@@ -1,25 +1,77 @@
-"""The trade worker as a service: executes the queued orders until told to stop."""
+"""The trade worker as a service: executes the queued orders until told to stop.
 
+`python -m workers trade` runs as many times as wanted: the processes share the tokens among themselves.
+"""
+
+import argparse
 import asyncio
 import contextlib
 import logging
+import time
+from collections.abc import Sequence
+from dataclasses import asdict
 from typing import Final
 
 from engine.errors import Unavailable
 from engine.services import Services
+from engine.settings import InvalidSettings, Settings
 from engine.settlement.programs import TOKEN_ACCOUNT_SIZE
 from engine.trading.worker import TradeWorker
+from workers.service import serve
 
 log = logging.getLogger(__name__)
 
 CHAIN_RETRY_S: Final = 1.0
+METRICS_EVERY_S: Final = 10.0
+
+
+def main(arguments: Sequence[str]) -> int:
+    """Execute orders as a process of its own; returns the exit code."""
+    parser = argparse.ArgumentParser(prog="python -m workers trade", description=__doc__.splitlines()[0])
+    parser.parse_args(arguments)
+    return serve("trade", run, _refuse_embedded)
+
+
+def _refuse_embedded(settings: Settings) -> None:
+    if settings.embedded:
+        raise InvalidSettings(
+            "BLITZ_BROKER_URL is 'sqlite': then the app queues and executes orders in its own process. "
+            "Set it to an amqp:// address to run trade workers beside the app."
+        )
 
 
 async def run(services: Services, stop: asyncio.Event) -> None:
     """Execute orders until `stop` is set; begins once the chain has told what a token account costs."""
     rent_lamports = await account_rent_lamports(services, stop)
-    if rent_lamports is not None:
-        await create(services, rent_lamports).run(stop)
+    if rent_lamports is None:
+        return
+    worker = create(services, rent_lamports)
+    reporting = asyncio.create_task(_report(services, worker), name="trade-metrics")
+    try:
+        await worker.run(stop)
+    finally:
+        reporting.cancel()
+        log.info("executed %s", " ".join(f"{name}={value}" for name, value in asdict(worker.metrics).items()))
+
+
+async def _report(services: Services, worker: TradeWorker) -> None:
+    """Log what the worker did, a line every ten seconds in which it did something."""
+    before, statements_before, at_s = asdict(worker.metrics), services.database.statements, time.monotonic()
+    while True:
+        await asyncio.sleep(METRICS_EVERY_S)
+        now, statements, now_s = asdict(worker.metrics), services.database.statements, time.monotonic()
+        done = {name: now[name] - before[name] for name in now if name != "workers"}
+        if any(done.values()):
+            statements_done, elapsed_s = statements - statements_before, now_s - at_s
+            log.info(
+                "metrics workers=%d statements_per_s=%.1f statements_per_trade=%.3f trades_per_s=%.1f %s",
+                now["workers"],
+                statements_done / elapsed_s,
+                statements_done / max(1, done["trades"]),
+                done["trades"] / elapsed_s,
+                " ".join(f"{name}={value}" for name, value in done.items()),
+            )
+        before, statements_before, at_s = now, statements, now_s
 
 
 def create(services: Services, account_rent_lamports: int) -> TradeWorker:

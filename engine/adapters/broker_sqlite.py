@@ -124,6 +124,11 @@ class SqliteConsumer:
         self._arrived = arrived
         self._unacknowledged: list[Delivery] = []
 
+    @property
+    def workers(self) -> int:
+        """There is no other."""
+        return 1
+
     async def next_batch(self, limit: int) -> list[Delivery]:
         """Wait for a message and take what is there, at most `limit`."""
         while not self._inbox:

@@ -94,6 +94,8 @@ def deliveries(orders: Sequence[Order], redelivered: bool = False) -> list[Deliv
 class ScriptedConsumer:
     """Hands out prepared batches and keeps what was acknowledged."""
 
+    workers = 1
+
     def __init__(self, batches: Sequence[list[Delivery]]) -> None:
         self.batches = list(batches)
         self.acknowledged: list[int] = []

@@ -1,0 +1,56 @@
+"""What every service of this package does around its work: open the services, say what is wrong, stop when asked."""
+
+import asyncio
+import logging
+import signal
+import sys
+from collections.abc import Awaitable, Callable
+from typing import Final
+
+import uvloop
+
+from engine import settings as settings_module
+from engine.bootstrap import open_services
+from engine.errors import Unavailable
+from engine.services import Services
+from engine.settings import InvalidSettings, Settings
+
+log = logging.getLogger(__name__)
+
+WRONG_SETTINGS: Final = 2
+NO_SERVER: Final = 1
+
+Work = Callable[[Services, asyncio.Event], Awaitable[None]]
+
+
+def serve(name: str, work: Work, check: Callable[[Settings], None]) -> int:
+    """Run `work` until SIGTERM or SIGINT sets its event; returns the exit code.
+
+    `check` raises `InvalidSettings` for settings under which the service makes no sense.
+    """
+    logging.basicConfig(level=logging.INFO, format=f"%(asctime)s {name} %(levelname)s %(name)s %(message)s")
+    for noisy in ("aiormq", "aio_pika"):  # the adapter says in one line what they say in a traceback
+        logging.getLogger(noisy).setLevel(logging.CRITICAL)
+    try:
+        settings = settings_module.load()
+        check(settings)
+        with asyncio.Runner(loop_factory=uvloop.new_event_loop) as runner:
+            runner.run(_run(settings, work))
+    except InvalidSettings as error:
+        sys.stderr.write(f"{error}\n")
+        return WRONG_SETTINGS
+    except Unavailable as error:
+        sys.stderr.write(f"{error.detail}\n")
+        return NO_SERVER
+    return 0
+
+
+async def _run(settings: Settings, work: Work) -> None:
+    stop = asyncio.Event()
+    loop = asyncio.get_running_loop()
+    for number in (signal.SIGTERM, signal.SIGINT):
+        loop.add_signal_handler(number, stop.set)
+    async with open_services(settings) as services:
+        log.info("started")
+        await work(services, stop)
+    log.info("stopped")
