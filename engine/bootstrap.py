@@ -1,5 +1,6 @@
 """The composition root: settings become services. The only module that names an adapter."""
 
+import logging
 from collections.abc import AsyncIterator
 from contextlib import AsyncExitStack, asynccontextmanager
 from pathlib import Path
@@ -7,15 +8,20 @@ from urllib.parse import urlsplit
 
 from engine.adapters.broker_sqlite import SqliteBroker
 from engine.adapters.bus_memory import MemoryBus, MemoryCache
+from engine.adapters.bus_redis import RedisBus
+from engine.adapters.cache_redis import RedisCache
 from engine.adapters.chain_rpc import RpcChain
 from engine.adapters.keys_seed import SeedKeyStore
 from engine.adapters.rabbitmq.broker import RabbitBroker
+from engine.adapters.side_queue import BROKEN, SideQueue, client
 from engine.clock import SystemClock
 from engine.persistence.database import ConnectionOptions, Database
 from engine.persistence.trading import queued_tokens
-from engine.ports import Broker, Bus, KeyStore
+from engine.ports import Broker, Bus, Cache, Clock, KeyStore
 from engine.services import Services
 from engine.settings import InvalidSettings, Settings
+
+log = logging.getLogger(__name__)
 
 
 @asynccontextmanager
@@ -34,15 +40,14 @@ async def open_services(settings: Settings) -> AsyncIterator[Services]:
         stack.push_async_callback(chain.close)
         broker = await _broker(settings, database)
         stack.push_async_callback(broker.close)
-        bus = _bus(settings)
-        stack.push_async_callback(bus.close)
+        bus, cache = await open_bus_and_cache(settings, clock, stack)
         yield Services(
             settings=settings,
             clock=clock,
             database=database,
             broker=broker,
             bus=bus,
-            cache=MemoryCache(clock),
+            cache=cache,
             chain=chain,
             keys=_keys(settings),
         )
@@ -73,10 +78,26 @@ async def _broker(settings: Settings, database: Database) -> Broker:
     return broker
 
 
-def _bus(settings: Settings) -> Bus:
-    if not settings.redis_url.startswith("memory:"):
-        raise InvalidSettings(f"BLITZ_REDIS_URL was {settings.redis_url!r}; this version knows 'memory://'")
-    return MemoryBus()
+async def open_bus_and_cache(settings: Settings, clock: Clock, stack: AsyncExitStack) -> tuple[Bus, Cache]:
+    """Bus and cache, closed by the stack. A Redis that is away is no reason not to start: nothing waits for it."""
+    if settings.redis_url.startswith("memory:"):
+        memory = MemoryBus()
+        stack.push_async_callback(memory.close)
+        return memory, MemoryCache(clock)
+    if not settings.redis_url.startswith(("redis://", "rediss://", "unix://")):
+        raise InvalidSettings("BLITZ_REDIS_URL names no known bus; expected 'memory://' or 'redis://…'")
+    redis = client(settings.redis_url)
+    stack.push_async_callback(redis.aclose)
+    try:
+        await redis.execute_command("PING")  # type: ignore[no-untyped-call]
+    except BROKEN as error:
+        log.error("alert=redis_away the server of BLITZ_REDIS_URL does not answer, going on without: %s", error)
+    prefix = f"bh:{settings.env}:"
+    queue = SideQueue(redis)
+    stack.push_async_callback(queue.close)
+    bus = RedisBus(redis, queue, prefix)
+    stack.push_async_callback(bus.close)
+    return bus, RedisCache(redis, queue, prefix)
 
 
 def _keys(settings: Settings) -> KeyStore:

@@ -129,6 +129,10 @@ class Cache(Protocol):
         """Remember the value for `ttl_ms`; never raises."""
         ...
 
+    def put(self, key: str, value: bytes, ttl_ms: int) -> None:
+        """The same without waiting, from any thread: it may take a moment, and comes before a later `Bus.publish`."""
+        ...
+
 
 class KeyStore(Protocol):
     """Private keys by name; they never leave it."""

@@ -9,9 +9,9 @@ from collections.abc import AsyncIterator, Sequence
 from contextlib import suppress
 from typing import Final
 
+from engine.adapters.mailbox import Mailbox
 from engine.ports import BusMessage, Clock
 
-QUEUE_LIMIT: Final = 20_000
 CACHE_LIMIT: Final = 100_000
 
 
@@ -51,8 +51,7 @@ class MemorySubscription:
         self._subscriptions = subscriptions
         self._channels: set[str] = set()
         self._loop = asyncio.get_running_loop()
-        self._queue: asyncio.Queue[BusMessage | None] = asyncio.Queue()
-        self._lossy: set[str] = set()
+        self._mailbox = Mailbox(self._channels)
 
     def offer(self, message: BusMessage) -> None:
         """Take a message from the publisher's thread."""
@@ -61,17 +60,10 @@ class MemorySubscription:
         except RuntimeError:
             running = None
         if running is self._loop:
-            self._put(message)
+            self._mailbox.put(message)
         else:
             with suppress(RuntimeError):  # the subscriber's loop has ended
-                self._loop.call_soon_threadsafe(self._put, message)
-
-    def _put(self, message: BusMessage) -> None:
-        if self._queue.qsize() < QUEUE_LIMIT:
-            self._queue.put_nowait(message)
-        elif message.channel not in self._lossy:
-            self._lossy.add(message.channel)
-            self._queue.put_nowait(BusMessage(message.channel, b""))
+                self._loop.call_soon_threadsafe(self._mailbox.put, message)
 
     async def add(self, *channels: str) -> None:
         """Start receiving these channels."""
@@ -92,18 +84,14 @@ class MemorySubscription:
                     del self._subscribers[channel]
 
     async def __aiter__(self) -> AsyncIterator[BusMessage]:
-        while (message := await self._queue.get()) is not None:
-            if not message.payload:
-                self._lossy.discard(message.channel)
-            if message.channel in self._channels:
-                yield message
-        self._queue.put_nowait(None)  # whoever iterates again ends as well
+        async for message in self._mailbox.messages():
+            yield message
 
     async def close(self) -> None:
         """End the iteration for good; what is queued is dropped."""
         self._subscriptions.discard(self)
         await self.remove(*tuple(self._channels))
-        self._queue.put_nowait(None)
+        self._mailbox.end()
 
 
 class MemoryCache:
@@ -122,6 +110,10 @@ class MemoryCache:
         return None
 
     async def set(self, key: str, value: bytes, ttl_ms: int) -> None:
+        """Remember the value for `ttl_ms`."""
+        self.put(key, value, ttl_ms)
+
+    def put(self, key: str, value: bytes, ttl_ms: int) -> None:
         """Remember the value for `ttl_ms`."""
         self._values.pop(key, None)
         self._values[key] = (self._clock.now_ms() + ttl_ms, value)

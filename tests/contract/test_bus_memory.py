@@ -6,7 +6,7 @@ from collections.abc import AsyncIterator
 
 import pytest
 
-from engine.adapters import bus_memory
+from engine.adapters import bus_memory, mailbox
 from engine.adapters.bus_memory import MemoryBus, MemoryCache
 from engine.ports import BusMessage
 from tests.contract.bus_contract import FLOOD, BusContract, CacheContract, Pass, everything, heard
@@ -25,7 +25,7 @@ class FixedClock:
 class TestMemoryBus(BusContract):
     @pytest.fixture
     async def bus(self, monkeypatch: pytest.MonkeyPatch) -> AsyncIterator[MemoryBus]:
-        monkeypatch.setattr(bus_memory, "QUEUE_LIMIT", FLOOD // 3)
+        monkeypatch.setattr(mailbox, "QUEUE_LIMIT", FLOOD // 3)
         bus = MemoryBus()
         yield bus
         await bus.close()
