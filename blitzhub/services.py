@@ -12,7 +12,6 @@ from engine.curve import quote_buy
 from engine.errors import Refusal
 from engine.identifiers import is_address
 from engine.persistence import accounts as account_rows
-from engine.persistence import market
 from engine.ports import Subscription
 from engine.services import Services
 from engine.settings import Settings
@@ -61,7 +60,7 @@ async def token(address: str) -> dict[str, Any] | None:
     """A token as the API says it, whatever its stage; None for no token and for text that is no address."""
     if not is_address(address):
         return None
-    return await current().database.read(partial(market.token, address=address))
+    return await current().tokens.token(address)
 
 
 async def balances(account_id: str) -> dict[str, Any]:

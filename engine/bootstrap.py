@@ -20,6 +20,7 @@ from engine.persistence.trading import queued_tokens
 from engine.ports import Broker, Bus, Cache, Clock, KeyStore
 from engine.services import Services
 from engine.settings import InvalidSettings, Settings
+from engine.trading.token_cache import WriteThroughBus
 
 log = logging.getLogger(__name__)
 
@@ -46,7 +47,7 @@ async def open_services(settings: Settings) -> AsyncIterator[Services]:
             clock=clock,
             database=database,
             broker=broker,
-            bus=bus,
+            bus=WriteThroughBus(bus, cache),
             cache=cache,
             chain=chain,
             keys=_keys(settings),

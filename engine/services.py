@@ -1,10 +1,11 @@
 """What a use case is given: the settings and every part of the outside, each behind its port."""
 
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 
 from engine.persistence.database import Database
 from engine.ports import Broker, Bus, Cache, Chain, Clock, KeyStore
 from engine.settings import Settings
+from engine.trading.token_cache import TokenCache
 
 
 @dataclass(frozen=True, slots=True)
@@ -19,3 +20,7 @@ class Services:
     cache: Cache
     chain: Chain
     keys: KeyStore
+    tokens: TokenCache = field(init=False)
+
+    def __post_init__(self) -> None:
+        object.__setattr__(self, "tokens", TokenCache(self.database, self.cache, self.clock))

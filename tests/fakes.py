@@ -14,6 +14,7 @@ from engine.persistence.database import Database
 from engine.ports import AddressHistory, BalanceChange, Blockhash, ChainBalances, Consumer, SignatureStatus
 from engine.services import Services
 from engine.settings import Settings
+from engine.trading.token_cache import WriteThroughBus
 
 START_MS = 1_790_000_000_000
 
@@ -121,14 +122,15 @@ def fake_services(directory: Path, migrated: Path, **settings: Any) -> Iterator[
     shutil.copy(migrated, path)
     database = Database(f"sqlite:///{path}")
     clock = FakeClock()
+    cache = MemoryCache(clock)
     try:
         yield Services(
             settings=replace(Settings(data_dir=directory, public_url="https://localhost:8600"), **settings),
             clock=clock,
             database=database,
             broker=FakeBroker(),
-            bus=MemoryBus(),
-            cache=MemoryCache(clock),
+            bus=WriteThroughBus(MemoryBus(), cache),
+            cache=cache,
             chain=FakeChain(),
             keys=SeedKeyStore(directory / "keys.seed"),
         )

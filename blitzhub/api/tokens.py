@@ -147,7 +147,7 @@ async def metadata(address: str, services: InServices) -> dict[str, Any]:
 
 async def _token(services: Services, address: str) -> dict[str, Any]:
     _address(address)
-    found = await services.database.read(partial(market.token, address=address))
+    found = await services.tokens.token(address)
     if found is None:
         raise UnknownToken("There is no token at this address.")
     return found

@@ -1,0 +1,116 @@
+"""One token as the API says it, without a query: its row kept in the cache, its figures written through by trades.
+
+Two keys. `token:{address}` holds the whole answer as it was read; `metrics:{address}` holds the figures of the newest
+batch that traded the token, put there by whoever publishes them. An answer is the first with the newer figures of the
+second, so it is current although it is old. Both live 30 s; after 10 s one reader at a time reads the row anew while
+everybody else is answered from the old one.
+"""
+
+import asyncio
+import logging
+from collections.abc import Sequence
+from functools import partial
+from typing import Any, Final
+
+import orjson
+
+from engine.persistence import market
+from engine.persistence.database import Database
+from engine.ports import Bus, BusMessage, Cache, Clock, Subscription
+from engine.trading.events import BOARD
+from engine.trading.execution import Stage
+
+log = logging.getLogger(__name__)
+
+TTL_MS: Final = 30_000
+SOFT_TTL_MS: Final = 10_000
+
+_CACHED_STAGES: Final = {Stage.CURVE.value, *market.GRADUATED}
+"""A launch changes at any moment and no trade writes its figures through: it is always read."""
+
+_NOT_FIGURES: Final = {"type", "token"}
+
+
+def metrics_key(address: str) -> str:
+    """Where the token's newest figures are kept: a `headline` event."""
+    return f"metrics:{address}"
+
+
+def token_key(address: str) -> str:
+    """Where the token's whole answer is kept, with the moment it was read."""
+    return f"token:{address}"
+
+
+class WriteThroughBus:
+    """A bus that also keeps the figures it publishes, before anybody can hear of them; to be used like the bus."""
+
+    def __init__(self, bus: Bus, cache: Cache) -> None:
+        self._bus = bus
+        self._cache = cache
+
+    def publish(self, messages: Sequence[BusMessage]) -> None:
+        """See `Bus.publish`. A changed stage (paused, graduated) drops the kept answer."""
+        for message in messages:
+            if message.channel == BOARD and message.payload.startswith(b'{"type":"headline"'):
+                address = orjson.loads(message.payload)["token"]
+                self._cache.put(metrics_key(address), message.payload, TTL_MS)
+            elif message.payload.startswith(b'{"type":"stage"'):
+                self._cache.put(token_key(message.channel.partition(":")[2]), b"", TTL_MS)
+        self._bus.publish(messages)
+
+    async def subscribe(self, *channels: str) -> Subscription:
+        """See `Bus.subscribe`."""
+        return await self._bus.subscribe(*channels)
+
+    async def close(self) -> None:
+        """See `Bus.close`."""
+        await self._bus.close()
+
+
+class TokenCache:
+    """Answers about tokens for one process; never more than one read of a token at a time."""
+
+    def __init__(self, database: Database, cache: Cache, clock: Clock) -> None:
+        self._database = database
+        self._cache = cache
+        self._clock = clock
+        self._reading: dict[str, asyncio.Task[dict[str, Any] | None]] = {}
+
+    async def token(self, address: str) -> dict[str, Any] | None:
+        """The token as `market.token` says it, or None. No query while it is known and younger than 30 s."""
+        kept, metrics = await asyncio.gather(self._cache.get(token_key(address)), self._cache.get(metrics_key(address)))
+        if not kept:
+            token = await asyncio.shield(self._read_once(address))
+            return None if token is None else _with_newer(token, metrics)
+        read_at_ms, token = orjson.loads(kept)
+        if self._clock.now_ms() - read_at_ms >= SOFT_TTL_MS:
+            self._read_once(address)
+        return _with_newer(token, metrics)
+
+    def _read_once(self, address: str) -> "asyncio.Task[dict[str, Any] | None]":
+        """The read that is under way, or a new one."""
+        task = self._reading.get(address)
+        if task is None:
+            task = asyncio.create_task(self._read(address), name="token-cache")
+            task.add_done_callback(partial(self._finished, address))
+            self._reading[address] = task
+        return task
+
+    def _finished(self, address: str, task: "asyncio.Task[dict[str, Any] | None]") -> None:
+        self._reading.pop(address, None)
+        if not task.cancelled() and task.exception() is not None:
+            log.warning("a token could not be read: %r", task.exception())
+
+    async def _read(self, address: str) -> dict[str, Any] | None:
+        at_ms = self._clock.now_ms()
+        token = await self._database.read(partial(market.token, address=address))
+        if token is not None and token["stage"] in _CACHED_STAGES:
+            await self._cache.set(token_key(address), orjson.dumps([at_ms, token]), TTL_MS)
+        return token
+
+
+def _with_newer(token: dict[str, Any], metrics: bytes | None) -> dict[str, Any]:
+    figures = orjson.loads(metrics) if metrics else None
+    if figures is None or figures["seq"] <= token["seq"]:
+        return token
+    return token | {name: value for name, value in figures.items() if name not in _NOT_FIGURES}
