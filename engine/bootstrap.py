@@ -15,6 +15,7 @@ from engine.adapters.keys_seed import SeedKeyStore
 from engine.adapters.rabbitmq.broker import RabbitBroker
 from engine.adapters.side_queue import BROKEN, SideQueue, client
 from engine.clock import SystemClock
+from engine.collector import calm_collector
 from engine.persistence.database import ConnectionOptions, Database
 from engine.persistence.trading import queued_tokens
 from engine.ports import Broker, Bus, Cache, Clock, KeyStore
@@ -42,6 +43,7 @@ async def open_services(settings: Settings) -> AsyncIterator[Services]:
         broker = await _broker(settings, database)
         stack.push_async_callback(broker.close)
         bus, cache = await open_bus_and_cache(settings, clock, stack)
+        stack.enter_context(calm_collector())
         yield Services(
             settings=settings,
             clock=clock,
