@@ -6,9 +6,10 @@ The lifespan opens the process's services and puts them here; everything below i
 from functools import partial
 from typing import Any, Final
 
+from blitzhub import figures
 from blitzhub.api.cookies import session_cookie
 from engine.accounts.sessions import account_of
-from engine.curve import quote_buy
+from engine.curve import BuyQuote, Terms, quote_buy
 from engine.errors import Refusal
 from engine.identifiers import is_address
 from engine.persistence import accounts as account_rows
@@ -16,6 +17,7 @@ from engine.ports import Subscription
 from engine.services import Services
 from engine.settings import Settings
 from engine.trading import naming
+from engine.trading.batch import market_cap_lamports
 from engine.trading.launch import default_terms, launch_cost
 from engine.units import BPS_PER_ONE, LOCKED_LAMPORTS, InvalidAmount, parse_amount
 
@@ -103,15 +105,29 @@ def _read_first_buy(lamports: str) -> int:
     if lamports == "0":
         return 0
     amount = parse_amount(lamports)
-    quote_buy(default_terms(current()), 0, amount)
+    terms = default_terms(current())
+    if amount < terms.minimum_buy_lamports:
+        raise InvalidAmount(f"At least {figures.own_sol(terms.minimum_buy_lamports)} SOL, or none.")
+    quote_buy(terms, 0, amount)
     return amount
+
+
+def _after_first_buy(terms: Terms, bought: BuyQuote) -> dict[str, str]:
+    """The headline figures that the token begins with."""
+    facts = {"price": bought.price_after, "total_supply": terms.total_supply, "decimals": terms.curve.decimals}
+    return {
+        "first_price": str(bought.price_after),
+        "first_market_cap_lamports": str(market_cap_lamports(facts)),
+        "first_reserve_lamports": str(bought.cost_lamports),
+    }
 
 
 async def launch_preview(name: str, symbol: str, first_buy_lamports: int) -> dict[str, Any]:
     """What launching would cost and bring: lamports and base units as text, and the curve as points from 0 to 1."""
     terms = default_terms(current())
     cost = await launch_cost(current(), name, symbol)
-    tokens = quote_buy(terms, 0, first_buy_lamports).tokens if first_buy_lamports else 0
+    bought = quote_buy(terms, 0, first_buy_lamports) if first_buy_lamports else None
+    tokens = bought.tokens if bought else 0
     first_lamports = cost.first_buy_lamports(first_buy_lamports)
     end_price = terms.curve.spot_price_units(terms.curve_supply)
     supplies = [terms.curve_supply * step // _CURVE_POINTS for step in range(_CURVE_POINTS + 1)]
@@ -122,6 +138,7 @@ async def launch_preview(name: str, symbol: str, first_buy_lamports: int) -> dic
         "account_rent_lamports": str(first_lamports - first_buy_lamports),
         "total_lamports": str(cost.total_lamports + first_lamports),
         "first_tokens": str(tokens),
+        **(_after_first_buy(terms, bought) if bought else {}),
         "first_share": tokens / terms.curve_supply,
         "first_share_bps": tokens * BPS_PER_ONE // terms.total_supply,
         "curve_supply": str(terms.curve_supply),

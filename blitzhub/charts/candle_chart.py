@@ -1,14 +1,16 @@
-"""The candle chart of a token."""
+"""The candle chart of a token, and how far its price has moved."""
 
 from typing import Final
 
 import reflex as rx
 from reflex.components.component import field
 
-from blitzhub import feed as feed  # links feed.js, figures.js and paint.js, which this component imports
+from blitzhub import client as client  # links api.js
+from blitzhub import feed as feed  # links feed.js, figures.js and paint.js, which these components import
 
 _CHART: Final = rx.asset("candle_chart.jsx", shared=True).importable_path
 _CANDLES: Final = rx.asset("candles.js", shared=True).importable_path
+_CHANGES: Final = rx.asset("price_changes.jsx", shared=True).importable_path
 _DRAWING: Final = rx.asset("drawing.js", shared=True).importable_path
 
 
@@ -36,3 +38,14 @@ class CandleChart(rx.NoSSRComponent):
 
 
 candle_chart = CandleChart.create
+
+
+class PriceChanges(rx.NoSSRComponent):
+    """Two headline figures, "5m" and "1h": the price's change since then, live; "—" where no trade was before."""
+
+    library = _CHANGES
+    tag = "PriceChanges"
+    token: rx.Var[str]
+
+
+price_changes = PriceChanges.create

@@ -8,7 +8,8 @@ from blitzhub import feed as feed  # links feed.js, figures.js and paint.js, whi
 from blitzhub.components import graduation_bar as graduation_bar  # links the bar that cards draw
 
 _BOARD: Final = rx.asset("board.jsx", shared=True).importable_path
-_MARKET: Final = rx.asset("board_market.js", shared=True).importable_path
+for _part in ("board_market.js", "token_card.jsx"):
+    rx.asset(_part, shared=True)
 
 
 class Board(rx.NoSSRComponent):

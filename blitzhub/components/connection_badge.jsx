@@ -3,7 +3,7 @@ import { createElement, useState, useSyncExternalStore } from "react";
 import { connection, connectionDetails, onConnection } from "$/public/external/blitzhub/feed/feed.js";
 import { clock } from "$/public/external/blitzhub/feed/figures.js";
 
-const BEFORE = Object.freeze({ state: "reconnecting", since_ms: null });
+const BEFORE = Object.freeze({ state: "reconnecting", since_ms: null, offline: false });
 
 function words({ state, since_ms }) {
   if (state === "live") return "Live";

@@ -24,15 +24,15 @@ const amounts = (answer, side, symbol, decimals) =>
     ? [`${ownTokens(answer.tokens, decimals)} ${symbol}`, ownTokens(answer.minimum, decimals)]
     : [`${ownSol(answer.lamports)} SOL`, ownSol(answer.minimum)];
 
-/** Four rows, a fifth where a token account must be paid for (its room is kept from the start); "—" until asked. */
-export function QuoteBox({ quote, side, symbol, decimals, feeText, rentRow }) {
+/** Four rows and room for a fifth, where a token account must be paid for: the button below never moves. */
+export function QuoteBox({ quote, side, symbol, decimals, feeText }) {
   const { answer, fresh } = quote;
   const [receive, minimum] = answer ? amounts(answer, side, symbol, decimals) : ["—", "—"];
   const rent = answer && BigInt(answer.rent_lamports ?? 0) > 0n;
   const impact = answer?.price_impact_bps ?? null;
   const first = answer && impact === null && side === "buy";
   return (
-    <div className="bh-quote" data-rows={rentRow ? 5 : 4} data-fresh={!answer || fresh} data-testid="quote">
+    <div className="bh-quote" data-fresh={!answer || fresh} data-testid="quote">
       <Row label="You receive">
         <span data-testid="quote-receive">{receive}</span>
       </Row>

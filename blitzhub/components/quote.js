@@ -8,13 +8,14 @@ const AGAIN_MS = 500;
 const NONE = { answer: null, key: "", error: null };
 
 /**
+ * `balance` is what the account has: the server answers with the largest order that it covers.
  * @returns {{answer: object|null, fits: boolean, fresh: boolean, error: Error|null}} `fits`: the answer is about this
  * very amount and bound; `fresh`: and about the market as it is now
  */
-export function useQuote({ token, side, units, slippageBps, account, seq }) {
+export function useQuote({ token, side, units, slippageBps, account, balance, seq }) {
   const [state, setState] = useState(NONE);
   const askedAt = useRef(0);
-  const key = units ? `${token}|${side}|${units}|${slippageBps}|${account}` : "";
+  const key = units ? `${token}|${side}|${units}|${slippageBps}|${account}|${balance}` : "";
   useEffect(() => {
     if (!key) {
       setState(NONE);

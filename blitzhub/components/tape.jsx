@@ -111,7 +111,7 @@ export function Tape({ token, account = "", creator = "", decimals = 6, classNam
     createElement("th", { key: label, scope: "col", className: `${right ? "bh-right" : ""} bh-tape__${label.toLowerCase()}` }, label),
   );
   const skeleton = Array.from({ length: SKELETON_ROWS }, (_, row) =>
-    createElement("tr", { key: row }, createElement("td", { colSpan: HEADS.length }, createElement("span", { className: "bh-skeleton bh-tape__skeleton" }))),
+    createElement("tr", { key: row }, createElement("td", { colSpan: HEADS.length }, createElement("span", { className: "bh-skeleton bh-table__skeleton" }))),
   );
   return createElement(
     "div",

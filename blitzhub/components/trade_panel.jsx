@@ -68,19 +68,25 @@ function useKeys(actions) {
   }, []);
 }
 
-/** Remembers the last order sent and says what became of it where that asks for a decision. */
-function useOutcome(context) {
+/** Remembers the last order sent, over a reload if it was in doubt, and says what became of it where that asks for a decision. */
+function useOutcome({ token, account, decimals, context }) {
   const [message, setMessage] = useState(null);
   const [last, setLast] = useState(null);
-  const orders = useSentOrders();
+  const orders = useSentOrders(account, token);
   const order = last && orders.find((o) => o.client_order_id === last.id);
+  const doubt = orders.find((o) => o.state === "unknown" || o.state === "sending");
+  useEffect(() => {
+    if (!doubt || last?.id === doubt.client_order_id) return;
+    const { client_order_id: id, side, amount, limit } = doubt; // sent before this page was loaded
+    setLast({ id, side, text: exactText(BigInt(amount), side === "buy" ? SOL_DECIMALS : decimals), limit });
+  }, [doubt?.client_order_id]);
   useEffect(() => {
     if (order?.state !== "rejected") return;
-    const actions = { slippage: [["retry", "Try the new price"], ["limit", "Change limit"]], deadline: [["retry", "Try again"]], engine_error: [["retry", "Try again"]] };
+    const actions = { not_arrived: [["retry", "Try again"]], slippage: [["retry", "Try the new price"], ["limit", "Change limit"]], deadline: [["retry", "Try again"]], engine_error: [["retry", "Try again"]] };
     const words = refusalSentence(order.reason, { ...context, side: last.side, limit: last.limit, orderId: order.order_id }, order.detail);
     setMessage({ tone: "danger", words, actions: actions[order.reason] ?? [], text: last.text, side: last.side });
   }, [order?.state]);
-  return { message, setMessage, setLast };
+  return { message, setMessage, setLast, doubt };
 }
 
 function announceQueued(id, words) {
@@ -134,10 +140,9 @@ export function TradePanel({ token, symbol, decimals = 6, minimumBuyLamports = "
   const field = useRef(null);
   const own = side === "buy" ? SOL_DECIMALS : decimals;
   const amount = useMemo(() => readAmount(text, own), [text, own]);
-  const quote = useQuote({ token, side, units: amount.units, slippageBps: slippage.bps, account, seq: market.seq });
+  const quote = useQuote({ token, side, units: amount.units, slippageBps: slippage.bps, account, balance: `${lamports}|${held}`, seq: market.seq });
   const context = { side, symbol, limit: share(slippage.bps) };
-  const { message, setMessage, setLast } = useOutcome(context);
-  const doubt = useSentOrders().find((o) => o.token === token && (o.state === "unknown" || o.state === "sending"));
+  const { message, setMessage, setLast, doubt } = useOutcome({ token, account, decimals, context });
   useEffect(resume, []);
 
   const heldUnits = readUnits(held) ?? 0n;
@@ -147,7 +152,7 @@ export function TradePanel({ token, symbol, decimals = 6, minimumBuyLamports = "
   const phase = doubt?.state === "unknown" ? "unknown" : doubt || busy ? "sending" : "idle";
   const button = buttonState({
     side, symbol, stage, paused, account, phase, amount, limit, quote,
-    offline: !navigator.onLine, minimum: BigInt(minimumBuyLamports || "0"), accepted: !mustAccept || accepted,
+    offline: live.offline, minimum: BigInt(minimumBuyLamports || "0"), accepted: !mustAccept || accepted,
     typed: side === "buy" ? exactText(amount.units ?? 0n, own) : "",
   });
 
@@ -189,7 +194,7 @@ export function TradePanel({ token, symbol, decimals = 6, minimumBuyLamports = "
     setBusy(true);
     setLast({ id, side, text, limit: context.limit });
     try {
-      await send(side, body, { symbol, amount: String(amount.units) });
+      await send(side, body, { symbol, account, amount: String(amount.units), limit: context.limit });
       change({ [side]: "" });
       announceQueued(id, side === "buy" ? `Queued: buy ${symbol} for ${text} SOL` : `Queued: sell ${text} ${symbol}`);
       onAccepted?.();
@@ -247,7 +252,7 @@ export function TradePanel({ token, symbol, decimals = 6, minimumBuyLamports = "
         ))}
       </div>
       <Slippage slippage={slippage} open={editing} onOpen={setEditing} />
-      <QuoteBox quote={quote} side={side} symbol={symbol} decimals={decimals} feeText={feeBps ? share(feeBps) : ""} rentRow={side === "buy" && heldUnits === 0n} />
+      <QuoteBox quote={quote} side={side} symbol={symbol} decimals={decimals} feeText={feeBps ? share(feeBps) : ""} />
       {mustAccept && account && !over && <AcceptImpact bps={impact} accepted={accepted} onChange={setAccepted} />}
       <button
         type="button"

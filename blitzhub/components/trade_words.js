@@ -8,6 +8,7 @@ const SENTENCES = {
   slippage: (c) => `${notDone(c.side)}: the price moved past your ${c.limit} limit. ${untouched(c.side)}`,
   funds: (c) => (c.side === "buy" ? `Not enough SOL. ${untouched(c.side)}` : `Not enough ${c.symbol}. ${untouched(c.side)}`),
   deadline: (c) => `${notDone(c.side)}: the order waited past its time limit. ${untouched(c.side)}`,
+  not_arrived: (c) => `${notDone(c.side)}: the order did not arrive, and its time limit has passed. ${untouched(c.side)}`,
   paused: (c) => `Trading in ${c.symbol} is paused. Your balance is safe.`,
   graduated: (c) => `${c.symbol} has graduated; its pool is not open yet. ${untouched(c.side)}`,
   not_tradable: (c) => `${c.symbol} is not tradable yet. ${untouched(c.side)}`,

@@ -12,11 +12,12 @@ const LINGER_MS = 1_000;
 const FIRST_RETRY_MS = 500;
 const LAST_RETRY_MS = 8_000;
 const HIDDEN_MS = 250;
+const FAILED_RETRIES = 2;
 
 const topics = new Map();
 const watchers = new Set();
 const details = { delay_ms: null, seq: null, heard_ms: null };
-let state = Object.freeze({ state: "reconnecting", since_ms: null });
+let state = Object.freeze({ state: "reconnecting", since_ms: null, offline: !navigator.onLine });
 let socket = null;
 let retries = 0;
 let retryTimer = 0;
@@ -51,8 +52,9 @@ function askSoon(topic) {
 }
 
 function setState(name, since_ms = null) {
-  if (state.state === name && state.since_ms === since_ms) return;
-  state = Object.freeze({ state: name, since_ms });
+  const offline = !navigator.onLine || (name === "stale" && retries >= FAILED_RETRIES);
+  if (state.state === name && state.since_ms === since_ms && state.offline === offline) return;
+  state = Object.freeze({ state: name, since_ms, offline });
   document.documentElement.dataset.bhFeed = name;
   for (const watcher of [...watchers]) watcher();
 }
@@ -144,6 +146,7 @@ document.addEventListener("visibilitychange", () => {
   if (!document.hidden && isWanted()) wakeUp();
 });
 window.addEventListener("online", () => isWanted() && wakeUp());
+window.addEventListener("offline", () => openedAt_ms && judge());
 
 function wakeUp() {
   judge();
@@ -200,7 +203,10 @@ export function subscribe(subscription, listener) {
   };
 }
 
-/** How the connection stands: `state` is live, reconnecting or stale; `since_ms` says since when it is stale. */
+/**
+ * How the connection stands: `state` is live, reconnecting or stale; `since_ms` says since when it is stale; `offline`
+ * that the server cannot be reached at all, so that nothing can be sent either.
+ */
 export const connection = () => state;
 
 /** Hear of every change of `connection()`; returns the function that ends it. */

@@ -214,7 +214,7 @@ export function LaunchForm({ errors: serverErrors = {}, preview = {}, account = 
         <p className="bh-hint">Fixed for ever: name, symbol, supply, curve. The mint's authorities are given up in the launch itself.</p>
       </form>
       <aside className="bh-launch__aside">
-        <CardPreview draft={draft} crop={crop} account={account} />
+        <CardPreview draft={draft} crop={crop} preview={preview} />
         <Curve preview={preview} />
         <div className="bh-card bh-card--pad bh-launch__pay">
           <Costs preview={preview} symbol={draft.symbol} />

@@ -7,6 +7,7 @@ from reflex.components.component import field
 
 from blitzhub import client as client  # links the API client that the form imports
 from blitzhub import wallet as wallet  # links the faucet button
+from blitzhub.components import board as board  # links the card that the preview draws
 from blitzhub.components.radix import RADIX
 
 _FORM: Final = rx.asset("launch_form.jsx", shared=True).importable_path

@@ -1,6 +1,7 @@
 // Beside the form: the card as the board will show it, the curve, and what is paid for what.
-import { useEffect, useState } from "react";
-import { compactTokens, exactSol, ownSol, ownTokens, priceText, share, shortAddress } from "$/public/external/blitzhub/feed/figures.js";
+import { useEffect, useMemo, useState } from "react";
+import { TokenCard } from "$/public/external/blitzhub/components/board/token_card.jsx";
+import { compactTokens, exactSol, ownSol, ownTokens, priceText, share } from "$/public/external/blitzhub/feed/figures.js";
 import { pictureBlob } from "./picture.jsx";
 
 function usePictureUrl(crop) {
@@ -23,20 +24,32 @@ function usePictureUrl(crop) {
   return url;
 }
 
-export function CardPreview({ draft, crop, account }) {
-  const url = usePictureUrl(crop);
+const NOBODY = () => () => {};
+
+/** The board's own card, as it will stand there once the first buy is made. */
+export function CardPreview({ draft, crop, preview }) {
+  const image = usePictureUrl(crop);
+  const buys = BigInt(preview.first_tokens ?? 0) > 0n;
+  const key = JSON.stringify([draft.name, draft.symbol, image, preview.first_tokens, preview.total_lamports]);
+  const market = useMemo(() => {
+    const token = {
+      address: "",
+      name: draft.name || "Name",
+      symbol: draft.symbol || "SYMBOL",
+      image,
+      stage: "curve",
+      created_at_ms: Date.now(),
+      price: buys ? preview.first_price : null,
+      market_cap_lamports: preview.first_market_cap_lamports ?? null,
+      reserve_lamports: preview.first_reserve_lamports ?? "0",
+      raise_lamports: preview.raise_lamports ?? "1",
+      holders: buys ? 1 : 0,
+    };
+    return { tokens: new Map([["", token]]), onToken: NOBODY };
+  }, [key]);
   return (
-    <section className="bh-card bh-preview" aria-label="Preview of the card" data-testid="launch-preview">
-      <span className="bh-preview__image">{url && <img src={url} alt="" />}</span>
-      <span className="bh-preview__words">
-        <span className="bh-preview__title">
-          <b dir="ltr">{draft.symbol || "SYMBOL"}</b> <bdi className="bh-muted">{draft.name || "Name"}</bdi>
-        </span>
-        <span className="bh-small bh-faint">now {account && <span className="bh-fig">{shortAddress(account)}</span>}</span>
-        <span className="bh-bar">
-          <span className="bh-bar__fill" />
-        </span>
-      </span>
+    <section aria-label="Preview of the card">
+      <TokenCard key={key} market={market} address="" preview />
     </section>
   );
 }

@@ -7,6 +7,7 @@ import { compactTokens, share, shortAddress } from "$/public/external/blitzhub/f
 
 const AGAIN_MS = 3_000;
 const SHOWN = 50;
+const SKELETON_ROWS = 6;
 
 function useHolders(token) {
   const { seq } = useMarket(token);
@@ -25,6 +26,14 @@ function useHolders(token) {
   }, [token, at]);
   return state;
 }
+
+const SkeletonRow = () => (
+  <tr aria-hidden>
+    <td colSpan={4}>
+      <span className="bh-skeleton bh-table__skeleton" />
+    </td>
+  </tr>
+);
 
 function Row({ holder, rank, account, decimals }) {
   const own = holder.account === account;
@@ -49,9 +58,8 @@ function Row({ holder, rank, account, decimals }) {
 export function Holders({ token, decimals = 6, account = "" }) {
   const { holders, failed } = useHolders(token);
   if (failed && !holders) return <div className="bh-empty">The holders could not be loaded.</div>;
-  if (!holders) return <div className="bh-empty bh-faint">Loading…</div>;
-  if (!holders.length) return <div className="bh-empty">Nobody holds this token yet.</div>;
-  const topTen = holders.slice(0, 10).reduce((sum, holder) => sum + holder.share_bps, 0);
+  if (holders && !holders.length) return <div className="bh-empty">Nobody holds this token yet.</div>;
+  const topTen = (holders ?? []).slice(0, 10).reduce((sum, holder) => sum + holder.share_bps, 0);
   return (
     <div className="bh-scroll" tabIndex={0} role="region" aria-label="Holders">
       {topTen > 5_000 && (
@@ -60,7 +68,7 @@ export function Holders({ token, decimals = 6, account = "" }) {
           The ten largest hold {share(topTen)} together.
         </div>
       )}
-      <table className="bh-table" data-testid="holders">
+      <table className="bh-table" aria-busy={!holders} data-testid="holders">
         <thead>
           <tr>
             <th>#</th>
@@ -70,9 +78,9 @@ export function Holders({ token, decimals = 6, account = "" }) {
           </tr>
         </thead>
         <tbody>
-          {holders.map((holder, index) => (
-            <Row key={holder.account} holder={holder} rank={index + 1} account={account} decimals={decimals} />
-          ))}
+          {holders
+            ? holders.map((holder, index) => <Row key={holder.account} holder={holder} rank={index + 1} account={account} decimals={decimals} />)
+            : Array.from({ length: SKELETON_ROWS }, (_, index) => <SkeletonRow key={index} />)}
         </tbody>
       </table>
     </div>

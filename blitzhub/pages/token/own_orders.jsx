@@ -1,8 +1,9 @@
 // One's own orders of a token, with what is known of each: never a state more than the engine knows, never one back.
-import { useEffect } from "react";
+import { useEffect, useState } from "react";
 import { Check, CheckCheck, Clock, LoaderCircle, TriangleAlert, X } from "lucide-react";
+import { CopyText } from "$/public/external/blitzhub/components/browser/copy_text.jsx";
 import { learned, useSentOrders } from "$/public/external/blitzhub/client/orders.js";
-import { clock, compactTokens, marketSol, NONE, price, shortAddress } from "$/public/external/blitzhub/feed/figures.js";
+import { age, clock, exactSol, exactTokens, NONE, ownSol, ownTokens, price } from "$/public/external/blitzhub/feed/figures.js";
 
 const PILLS = {
   sending: ["Sending", LoaderCircle, ""],
@@ -23,9 +24,10 @@ const REASONS = {
   nothing_bought: "Too little to buy anything",
   nothing_received: "Too little to receive anything",
   engine_error: "Our engine failed, operators know",
-  not_arrived: "Not carried out in time",
+  not_arrived: "Did not arrive in time",
 };
 const STEPS = Object.keys(PILLS);
+const LONG_MS = 10_000;
 
 /** The ledger's rows and this tab's own, newest first; of two that tell of one order the further one counts. */
 function merged(rows, sent) {
@@ -39,13 +41,25 @@ function merged(rows, sent) {
 
 export function StatePill({ order }) {
   const [word, Icon, tone] = PILLS[order.state] ?? PILLS.unknown;
-  const waits = order.state === "filled" ? "Yours in the ledger; waiting for Solana" : undefined;
   return (
-    <span className={`bh-pill ${tone ? `bh-pill--${tone}` : ""}`} title={waits}>
+    <span className={`bh-pill ${tone ? `bh-pill--${tone}` : ""}`}>
       <Icon aria-hidden className={order.state === "sending" ? "bh-spin" : undefined} />
       {word}
     </span>
   );
+}
+
+/** How long a filled order has been waiting for Solana, once that is long. */
+function Waiting({ since }) {
+  const [now, setNow] = useState(() => Date.now());
+  useEffect(() => {
+    const timer = setInterval(() => setNow(Date.now()), 1_000);
+    return () => clearInterval(timer);
+  }, []);
+  const waited_ms = now - since;
+  if (!(waited_ms > LONG_MS)) return NONE;
+  const waited = age(since, now);
+  return <span title={`Yours in the ledger; waiting for Solana, ${waited}`} data-testid="order-waiting">{`waiting ${waited}`}</span>;
 }
 
 function Price({ units }) {
@@ -65,8 +79,8 @@ function Amounts({ order, decimals }) {
   const tokens = filled ? order.tokens : order.side === "sell" ? order.amount : null;
   return (
     <>
-      <td className="bh-right" data-testid="order-sol">{sol == null ? NONE : marketSol(sol)}</td>
-      <td className="bh-right bh-wide-only" data-testid="order-tokens">{tokens == null ? NONE : compactTokens(tokens, decimals)}</td>
+      <td className="bh-right" data-testid="order-sol">{sol == null ? NONE : <span title={`${exactSol(sol)} SOL`}>{ownSol(sol, { pays: order.side === "buy" })}</span>}</td>
+      <td className="bh-right bh-wide-only" data-testid="order-tokens">{tokens == null ? NONE : <span title={exactTokens(tokens, decimals)}>{ownTokens(tokens, decimals)}</span>}</td>
     </>
   );
 }
@@ -87,9 +101,9 @@ function Row({ order, decimals }) {
         {order.state === "rejected" ? (
           <span className="bh-order__reason">{REASONS[order.reason] ?? order.detail ?? NONE}</span>
         ) : order.signature ? (
-          <button type="button" className="bh-copy" title={`${order.signature} (copy)`} aria-label={`Signature starting ${order.signature.slice(0, 4)}, copy`} onClick={() => navigator.clipboard.writeText(order.signature)} data-testid="order-signature">
-            {shortAddress(order.signature)}
-          </button>
+          <CopyText text={order.signature} label="Signature" />
+        ) : order.state === "filled" ? (
+          <Waiting since={order.decided_at_ms ?? order.at_ms ?? order.accepted_at_ms} />
         ) : (
           NONE
         )}
@@ -107,7 +121,7 @@ export function OrderNews({ rows = [] }) {
 }
 
 export function OwnOrders({ token, decimals = 6, account = "", rows = [] }) {
-  const sent = useSentOrders().filter((order) => order.token === token);
+  const sent = useSentOrders(account, token);
   const orders = account ? merged(rows, sent) : [];
   if (!orders.length) return <div className="bh-empty">Your orders appear here the moment you send them.</div>;
   return (

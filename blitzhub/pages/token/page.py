@@ -6,7 +6,7 @@ import reflex as rx
 from reflex.components.component import Component
 
 from blitzhub import routes
-from blitzhub.charts.candle_chart import candle_chart
+from blitzhub.charts.candle_chart import candle_chart, price_changes
 from blitzhub.components.basics import classes, link_button
 from blitzhub.components.browser import copyable_address
 from blitzhub.components.connection_badge import connection_badge
@@ -102,6 +102,7 @@ def _main_figures() -> list[Component]:
 
 def _further_figures() -> list[Component]:
     return [
+        price_changes(token=_text("address")),
         _headline("Volume 24h", "volume_24h_lamports", "market_sol"),
         _headline("Liquidity", "liquidity_lamports", "market_sol"),
         _headline("Holders", "holders", "count"),

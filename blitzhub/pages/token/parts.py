@@ -5,6 +5,7 @@ from typing import Any, Final
 import reflex as rx
 
 from blitzhub import client as client  # links the API client that these parts import
+from blitzhub.components import browser as browser  # links the copy button of signatures
 
 _ORDERS: Final = rx.asset("own_orders.jsx", shared=True).importable_path
 _CARDS: Final = rx.asset("cards.jsx", shared=True).importable_path
