@@ -201,7 +201,7 @@ export function TradePanel({ token, symbol, decimals = 6, minimumBuyLamports = "
     } catch (error) {
       const code = error instanceof Refused ? error.code : "error";
       const words = refusalSentence(code, { ...context, retryAfterS: error.retryAfterS }, error.message);
-      const actions = code === "funds" ? [["most", side === "buy" ? "Use the most" : "Use all"]] : code === "slippage" ? [["limit", "Change limit"]] : [];
+      const actions = code === "funds" ? [["most", side === "buy" ? "Use the most" : "Use all"]] : code === "slippage" ? [["retry", "Try the new price"], ["limit", "Change limit"]] : [];
       setMessage({ tone: "danger", words, actions, text, side });
     }
     setBusy(false);

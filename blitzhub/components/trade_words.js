@@ -32,7 +32,7 @@ export function refusalSentence(code, context, detail) {
 export function buttonState({ side, symbol, stage, paused, account, phase, offline, amount, minimum, limit, quote, accepted, typed }) {
   const unit = side === "buy" ? "SOL" : symbol;
   const off = (label, reason = label) => ({ label, reason, ready: false });
-  if (phase === "unknown") return off("Checking…", "We are finding out whether your order arrived. Do not send another.");
+  if (phase === "unknown") return off("Checking…", "We could not tell whether your order arrived. Checking it by its own id; do not send another.");
   if (phase === "sending") return off("Sending…");
   if (offline) return off("Offline", "The connection is lost");
   if (stage === "launching") return off("Launching…", "Tradable once its launch is confirmed on Solana");

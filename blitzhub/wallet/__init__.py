@@ -32,7 +32,7 @@ class WalletButton(rx.NoSSRComponent):
 
 
 class FaucetButton(rx.NoSSRComponent):
-    """ "Get 10 test SOL"; says "On its way" until `balance` (lamports, decimal text) has grown."""
+    """ "Get test SOL"; says "On its way" until `balance` (lamports, decimal text) has grown."""
 
     library = _FAUCET
     tag = "FaucetButton"

@@ -39,7 +39,7 @@ export function useFaucet(balance) {
     if (arrived(balance)) set({ phase: "idle", words: "", since: null });
   }, [balance, phase]);
   const waiting = phase !== "idle";
-  const label = phase === "asking" ? "Asking…" : phase === "coming" ? "On its way" : "Get 10 test SOL";
+  const label = phase === "asking" ? "Asking…" : phase === "coming" ? "On its way" : "Get test SOL";
   return { phase, words, waiting, label, press: () => !waiting && ask(balance) };
 }
 

@@ -1,7 +1,7 @@
 // Beside the form: the card as the board will show it, the curve, and what is paid for what.
 import { useEffect, useMemo, useState } from "react";
 import { TokenCard } from "$/public/external/blitzhub/components/board/token_card.jsx";
-import { compactTokens, exactSol, ownSol, ownTokens, priceText, share } from "$/public/external/blitzhub/feed/figures.js";
+import { compactTokens, exactSol, NONE, ownSol, ownTokens, priceText, share } from "$/public/external/blitzhub/feed/figures.js";
 import { pictureBlob } from "./picture.jsx";
 
 function usePictureUrl(crop) {
@@ -61,7 +61,7 @@ const HIGH = 132;
 export function Curve({ preview }) {
   const points = preview.curve ?? [];
   const bought = preview.first_share ?? 0;
-  if (!points.length) return null;
+  if (!points.length) return <span className="bh-skeleton bh-curve__loading" aria-hidden />;
   const at = ([x, y]) => `${(x * WIDE).toFixed(1)},${(HIGH - y * HIGH).toFixed(1)}`;
   const shaded = points.filter(([x]) => x <= bought);
   const edge = shaded.length ? [...shaded, [bought, bought ? heightAt(points, bought) : 0]] : [];
@@ -102,12 +102,11 @@ function Line({ label, children, strong, testid }) {
   );
 }
 
-const paid = (lamports) => <span title={`${exactSol(lamports)} SOL`}>{ownSol(lamports, { pays: true })} SOL</span>;
+const paid = (lamports) => (lamports == null ? NONE : <span title={`${exactSol(lamports)} SOL`}>{ownSol(lamports, { pays: true })} SOL</span>);
 
 /** What the launch costs, each part on its line, and what the first buy brings. */
 export function Costs({ preview, symbol }) {
-  if (!preview.total_lamports) return null;
-  const buys = BigInt(preview.first_buy_lamports) > 0n;
+  const buys = preview.total_lamports == null || BigInt(preview.first_buy_lamports) > 0n;
   return (
     <div className="bh-quote" data-testid="launch-costs">
       <Line label="First buy">{paid(preview.first_buy_lamports)}</Line>
@@ -119,7 +118,7 @@ export function Costs({ preview, symbol }) {
       </Line>
       {buys && (
         <Line label="You receive" strong testid="launch-receive">
-          {ownTokens(preview.first_tokens)} {symbol || ""} <span className="bh-faint">({share(preview.first_share_bps)})</span>
+          {ownTokens(preview.first_tokens)} {symbol} {preview.first_tokens && <span className="bh-faint">({share(preview.first_share_bps)})</span>}
         </Line>
       )}
     </div>
