@@ -3,13 +3,16 @@ PYTHON := $(shell for each in python3 python3.14 python3.13 python3.12 python3.1
 	if $$each -c 'import sys; sys.exit(sys.version_info < (3, 11))' 2>/dev/null; then echo $$each; break; fi; done)
 VENV_PYTHON := .venv/bin/python
 
-.PHONY: run demo test check bench build python
+.PHONY: run demo up test check bench build python
 
 run: build  ## start the local chain and the app; prints the address
 	@$(VENV_PYTHON) scripts/start.py
 
 demo: build  ## the same, with simulated traders
 	@$(VENV_PYTHON) scripts/start.py --demo
+
+up: build  ## the full stack: two backends behind HAProxy, on RabbitMQ, PostgreSQL and Redis
+	@$(VENV_PYTHON) -m scripts.up
 
 test: build  ## every test
 	@$(VENV_PYTHON) -m pytest

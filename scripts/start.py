@@ -42,30 +42,37 @@ def check_free(port: int, setting: str) -> None:
 
 
 def prepare_environment() -> None:
-    """Fill in the settings that the Procfile names, and check the ports.
-
-    The chain's addresses follow its port unless they were set.
-    """
+    """Fill in the settings that the Procfile names, and check the ports."""
     for name, value in DEFAULTS.items():
         if not os.environ.get(name):
             os.environ[name] = value
-    port, chain_port = read_port("BLITZ_PORT"), read_port("BLITZ_LOCALNET_PORT")
-    check_free(port, "BLITZ_PORT")
-    for each in (chain_port, chain_port + 1):
+    check_free(read_port("BLITZ_PORT"), "BLITZ_PORT")
+    prepare_localnet()
+    prepare_processes()
+
+
+def prepare_localnet() -> None:
+    """Check the local chain's two ports; its addresses follow its port unless they were set."""
+    port = read_port("BLITZ_LOCALNET_PORT")
+    for each in (port, port + 1):
         check_free(each, "BLITZ_LOCALNET_PORT")
-    os.environ.setdefault("BLITZ_SOLANA_RPC_URL", f"http://127.0.0.1:{chain_port}")
-    os.environ.setdefault("BLITZ_SOLANA_WS_URL", f"ws://127.0.0.1:{chain_port + 1}")
+    os.environ.setdefault("BLITZ_SOLANA_RPC_URL", f"http://127.0.0.1:{port}")
+    os.environ.setdefault("BLITZ_SOLANA_WS_URL", f"ws://127.0.0.1:{port + 1}")
+
+
+def prepare_processes() -> None:
+    """What every process needs: this Python's own commands first, output at once, a directory for its data."""
     os.environ["PATH"] = f"{Path(sys.executable).parent}{os.pathsep}{os.environ.get('PATH', '')}"
     os.environ["PYTHONUNBUFFERED"] = "1"
     Path(os.environ["BLITZ_DATA_DIR"]).mkdir(parents=True, exist_ok=True)
 
 
-def run_processes(names: list[str]) -> None:
+def run_processes(names: list[str], procfile: str = "Procfile") -> None:
     """Hand over to honcho, which ends all processes when one ends. Does not return."""
     from honcho import command, manager
 
     manager.KILL_WAIT = STOP_LIMIT_S
-    sys.argv = ["honcho", "start", *names]
+    sys.argv = ["honcho", "-f", procfile, "start", *names]
     command.main()
 
 
