@@ -59,6 +59,7 @@ def main(arguments: Sequence[str] | None = None) -> int:
         return 1
     os.environ.update(_FRAMEWORK_SWITCHES)
     os.environ.setdefault("BLITZ_PUBLIC_URL", f"http://localhost:{options.port}")
+    loaded = settings.load()
     config = uvicorn.Config(
         "blitzhub.blitzhub:app",
         factory=True,
@@ -68,9 +69,11 @@ def main(arguments: Sequence[str] | None = None) -> int:
         ws="websockets-sansio",
         ws_per_message_deflate=False,
         log_level="warning",
+        proxy_headers=bool(loaded.trusted_proxies),  # uvicorn's own default believes everything on this machine
+        forwarded_allow_ips=loaded.trusted_proxies,
         timeout_graceful_shutdown=_GRACEFUL_SHUTDOWN_S,
     )
-    server = _Server(config, settings.load().public_url)
+    server = _Server(config, loaded.public_url)
     with contextlib.suppress(KeyboardInterrupt):
         server.run()
     return 0 if server.started else 1

@@ -1,4 +1,4 @@
-"""Response headers of everything the app serves: security policy and caching, as one plain ASGI wrapper."""
+"""Response headers of everything the app serves: security policy, caching, which backend answered; one ASGI wrapper."""
 
 import json
 import re
@@ -9,6 +9,7 @@ from starlette.datastructures import MutableHeaders
 from starlette.types import ASGIApp, Message, Receive, Scope, Send
 
 from blitzhub.build_plugin import CSP_HASHES_FILE
+from engine import settings
 
 _BUILD_DIR: Final = Path(".web/build")
 _HASHED_ASSET: Final = re.compile(r"/assets/(?!reflex-env-)[^/]+-[\w-]{8}\.\w+\Z")
@@ -65,6 +66,7 @@ class SecurityHeaders:
             "referrer-policy": "same-origin",
             "cross-origin-opener-policy": "same-origin-allow-popups",
             "permissions-policy": "camera=(), microphone=(), geolocation=(), payment=()",
+            "x-blitzhub-backend": settings.load().backend,
         }
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:

@@ -69,6 +69,10 @@ class Broker(Protocol):
         """Start receiving from every queue; unacknowledged messages come first."""
         ...
 
+    async def check(self) -> None:
+        """Raises `engine.errors.Unavailable` when an order could not be queued now."""
+        ...
+
     async def close(self) -> None:
         """Let go of connections and threads."""
         ...
@@ -111,6 +115,10 @@ class Bus(Protocol):
 
     async def subscribe(self, *channels: str) -> Subscription:
         """Receive these channels."""
+        ...
+
+    async def check(self) -> None:
+        """Raises `engine.errors.Unavailable` when events do not go out now."""
         ...
 
     async def close(self) -> None:

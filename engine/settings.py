@@ -3,7 +3,9 @@
 Every part is chosen by a URL here, never by a fork in the code. `BLITZ_ENV=production` refuses the embedded parts.
 """
 
+import ipaddress
 import os
+import re
 from collections.abc import Mapping
 from dataclasses import dataclass, field, fields, replace
 from enum import StrEnum
@@ -40,6 +42,8 @@ class Settings:
     solana_rpc_url: str = "http://127.0.0.1:8899"
     solana_ws_url: str = "ws://127.0.0.1:8900"
     public_url: str = "http://localhost:8600"
+    backend: str = "local"
+    trusted_proxies: str = ""
 
     database_pool_size: int = 4
     database_lock_timeout_ms: int = 3_000
@@ -132,6 +136,9 @@ def _whole(name: str, raw: str) -> int:
     return int(raw)
 
 
+_BACKEND_NAME: Final = re.compile(r"[A-Za-z0-9.-]{1,40}")
+
+
 def _is_local(url: str) -> bool:
     return urlsplit(url).hostname in ("127.0.0.1", "localhost", "::1")
 
@@ -145,9 +152,22 @@ def _completed(settings: Settings) -> Settings:
     )
     if settings.env is Environment.PRODUCTION:
         _refuse_embedded(settings)
+    if not _BACKEND_NAME.fullmatch(settings.backend):
+        raise InvalidSettings("BLITZ_BACKEND must be 1 to 40 letters, digits, dots and hyphens")
+    _check_networks(settings.trusted_proxies)
     if settings.broker_url == "sqlite" and not settings.database_url.startswith("sqlite:"):
         raise InvalidSettings("BLITZ_BROKER_URL was 'sqlite', which needs BLITZ_DATABASE_URL to be sqlite as well")
     return settings
+
+
+def _check_networks(listed: str) -> None:
+    for each in filter(None, listed.split(",")):
+        try:
+            ipaddress.ip_network(each.strip())
+        except ValueError as error:
+            raise InvalidSettings(
+                f"BLITZ_TRUSTED_PROXIES held {each[:80]!r}, expected addresses and networks, separated by commas"
+            ) from error
 
 
 def _refuse_embedded(settings: Settings) -> None:

@@ -51,6 +51,10 @@ class FakeBroker:
     async def consume(self) -> Consumer:
         raise NotImplementedError("this broker has no consumers")
 
+    async def check(self) -> None:
+        if self.failure is not None:
+            raise self.failure
+
     async def close(self) -> None:
         """Nothing is open."""
 

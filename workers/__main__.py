@@ -10,6 +10,8 @@ from typing import Final, cast
 SERVICES: Final = {
     "localnet": "workers.localnet",
     "trade": "workers.trade",
+    "settle": "workers.settle",
+    "indicators": "workers.indicators",
 }
 """Service name → module. The module is imported only when its service is started."""
 

@@ -45,6 +45,15 @@ def serve(name: str, work: Work, check: Callable[[Settings], None]) -> int:
     return 0
 
 
+def refuse_embedded(settings: Settings) -> None:
+    """The check of a service that the app itself runs in embedded mode: twice would be once too often."""
+    if settings.embedded:
+        raise InvalidSettings(
+            "BLITZ_BROKER_URL is 'sqlite': then the app runs every worker in its own process. "
+            "Set it to an amqp:// address to run workers beside the app."
+        )
+
+
 async def _run(settings: Settings, work: Work) -> None:
     stop = asyncio.Event()
     loop = asyncio.get_running_loop()

@@ -1,6 +1,8 @@
 """The settlement worker as a service: repeats the ledger's movements on the chain and books what comes in from it."""
 
+import argparse
 import asyncio
+from collections.abc import Sequence
 from functools import partial
 
 from engine.ledger.deposits import DepositScan
@@ -8,6 +10,14 @@ from engine.services import Services
 from engine.settlement.service import SettlementService
 from engine.trading import launch
 from workers import trade
+from workers.service import refuse_embedded, serve
+
+
+def main(arguments: Sequence[str]) -> int:
+    """Settle as a process of its own; returns the exit code."""
+    parser = argparse.ArgumentParser(prog="python -m workers settle", description="Repeat the ledger on the chain.")
+    parser.parse_args(arguments)
+    return serve("settle", run, refuse_embedded)
 
 
 async def run(services: Services, stop: asyncio.Event) -> None:

@@ -14,10 +14,9 @@ from typing import Final
 
 from engine.errors import Unavailable
 from engine.services import Services
-from engine.settings import InvalidSettings, Settings
 from engine.settlement.programs import TOKEN_ACCOUNT_SIZE
 from engine.trading.worker import TradeWorker
-from workers.service import serve
+from workers.service import refuse_embedded, serve
 
 log = logging.getLogger(__name__)
 
@@ -29,15 +28,7 @@ def main(arguments: Sequence[str]) -> int:
     """Execute orders as a process of its own; returns the exit code."""
     parser = argparse.ArgumentParser(prog="python -m workers trade", description=__doc__.splitlines()[0])
     parser.parse_args(arguments)
-    return serve("trade", run, _refuse_embedded)
-
-
-def _refuse_embedded(settings: Settings) -> None:
-    if settings.embedded:
-        raise InvalidSettings(
-            "BLITZ_BROKER_URL is 'sqlite': then the app queues and executes orders in its own process. "
-            "Set it to an amqp:// address to run trade workers beside the app."
-        )
+    return serve("trade", run, refuse_embedded)
 
 
 async def run(services: Services, stop: asyncio.Event) -> None:

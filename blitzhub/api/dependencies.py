@@ -82,7 +82,10 @@ def limit(request: Request, policy: Policy, who: str) -> None:
 
 
 def address_of(request: Request) -> str:
-    """The address a request came from, as the server in front of us tells it."""
+    """The address a request came from.
+
+    Told by X-Forwarded-For only where the peer is one of `BLITZ_TRUSTED_PROXIES`: the server has seen to that.
+    """
     return request.client.host if request.client else "unknown"
 
 

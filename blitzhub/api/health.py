@@ -1,4 +1,4 @@
-"""Liveness for whoever runs the app, and the browsers' reports of security policy violations."""
+"""Liveness and readiness for whoever runs the app, and the browsers' reports of security policy violations."""
 
 import json
 import logging
@@ -6,6 +6,12 @@ import time
 from typing import Final, Literal
 
 from fastapi import APIRouter, HTTPException, Request, Response
+from pydantic import BaseModel
+
+from blitzhub.api.dependencies import InServices
+from blitzhub.api.models import PROBLEMS
+from engine.errors import Unavailable
+from engine.readiness import Readiness
 
 _log = logging.getLogger(__name__)
 _MAX_REPORTS_PER_MINUTE: Final = 20
@@ -32,10 +38,36 @@ class _ReportBudget:
 _budget = _ReportBudget()
 
 
+class Health(BaseModel):
+    """A backend that answers."""
+
+    status: Literal["ok"] = "ok"
+    backend: str
+
+
+class NotReady(Unavailable):
+    """A part that the backend needs is out of reach."""
+
+    code = "not_ready"
+
+
 @router.get("/health/live")
-async def live() -> dict[Literal["status"], Literal["ok"]]:
+async def live(services: InServices) -> Health:
     """The process answers; says nothing about the parts behind it."""
-    return {"status": "ok"}
+    return Health(backend=services.settings.backend)
+
+
+@router.get("/health/ready", responses=PROBLEMS)
+async def ready(request: Request, services: InServices) -> Health:
+    """Every part behind it answers too; 503 names those that do not in `missing`."""
+    state = request.app.state
+    if getattr(state, "readiness", None) is None:
+        state.readiness = Readiness(services)
+    readiness: Readiness = state.readiness
+    missing = ", ".join(await readiness.missing())
+    if missing:
+        raise NotReady(f"Out of reach: {missing}.", backend=services.settings.backend, missing=missing)
+    return Health(backend=services.settings.backend)
 
 
 @router.post("/csp-report", status_code=204, include_in_schema=False)

@@ -60,6 +60,9 @@ class SqliteBroker:
         await self._database.write(partial(journal.declare, token))
         self._queues.add(token)
 
+    async def check(self) -> None:
+        """It is as reachable as its database, which is asked by itself."""
+
     async def publish(self, token: TokenAddress, body: bytes) -> None:
         """Queue one order durably.
 

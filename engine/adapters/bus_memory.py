@@ -35,6 +35,9 @@ class MemoryBus:
         await subscription.add(*channels)
         return subscription
 
+    async def check(self) -> None:
+        """It is this process's own."""
+
     async def close(self) -> None:
         """End every subscription."""
         for subscription in tuple(self._open):

@@ -14,6 +14,7 @@ from redis.asyncio.connection import AbstractConnection
 
 from engine.adapters.mailbox import Mailbox
 from engine.adapters.side_queue import BROKEN, RETRY_S, Command, SideQueue
+from engine.errors import Unavailable
 from engine.ports import BusMessage
 
 log = logging.getLogger(__name__)
@@ -21,6 +22,12 @@ log = logging.getLogger(__name__)
 CONFIRM_LIMIT_S: Final = 2.0
 SILENCE_S: Final = 5.0
 """After so long without a word the server is asked for one; after twice as long the connection counts as dead."""
+
+
+class BusUnavailable(Unavailable):
+    """Redis cannot be reached; live events do not go out."""
+
+    code = "bus_unavailable"
 
 
 class RedisBus:
@@ -53,6 +60,17 @@ class RedisBus:
         self._open.add(subscription)
         await subscription.open(*channels)
         return subscription
+
+    async def check(self) -> None:
+        """Ask for an answer.
+
+        Raises:
+            BusUnavailable: there is none.
+        """
+        try:
+            await self._redis.execute_command("PING")  # type: ignore[no-untyped-call]
+        except BROKEN as error:
+            raise BusUnavailable(f"Redis does not answer: {error}") from error
 
     async def close(self) -> None:
         """End every subscription. The queue and the client are their owner's to close."""

@@ -15,7 +15,7 @@ from typing import Any, TypeVar
 
 from alembic import command
 from alembic.config import Config
-from sqlalchemy import Connection, RowMapping, event
+from sqlalchemy import Connection, RowMapping, event, literal, select
 from sqlalchemy.engine import make_url
 from sqlalchemy.exc import DataError, DBAPIError, IntegrityError, SQLAlchemyError
 
@@ -98,6 +98,14 @@ class Database:
                 return work(connection)
 
         return await asyncio.get_running_loop().run_in_executor(pool, call)
+
+    async def check(self) -> None:
+        """Ask for the simplest answer.
+
+        Raises:
+            DatabaseError: there is none.
+        """
+        await self.read(lambda connection: connection.execute(select(literal(1))).scalar_one())
 
     def migrate(self) -> None:
         """Create the database or bring it to the newest version."""

@@ -62,6 +62,10 @@ class WriteThroughBus:
         """See `Bus.subscribe`."""
         return await self._bus.subscribe(*channels)
 
+    async def check(self) -> None:
+        """See `Bus.check`."""
+        await self._bus.check()
+
     async def close(self) -> None:
         """See `Bus.close`."""
         await self._bus.close()

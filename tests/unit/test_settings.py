@@ -50,10 +50,33 @@ def test_every_number_is_read_from_its_variable(name: str) -> None:
     assert getattr(load({variable(name): "7"}), name) == 7
 
 
-@pytest.mark.parametrize("name", [name for name in TEXTS if name != "broker_url"])
+@pytest.mark.parametrize("name", [name for name in TEXTS if name not in ("broker_url", "backend", "trusted_proxies")])
 def test_every_text_is_read_from_its_variable(name: str) -> None:
     value = "sqlite:///elsewhere.db" if name == "database_url" else "scheme://host:1/path"
     assert getattr(load({variable(name): value}), name) == value
+
+
+@pytest.mark.parametrize("name", ["", "EU-BE-01", "a.b-9"])
+def test_a_backend_has_a_name_that_fits_a_header(name: str) -> None:
+    assert load({"BLITZ_BACKEND": name}).backend == (name or "local")
+
+
+@pytest.mark.parametrize("name", ["EU BE", "EU\r\nX: 1", "ü", "x" * 41, "EU-BE-01\n"])
+def test_a_backends_name_that_does_not_fit_a_header_is_refused(name: str) -> None:
+    with pytest.raises(InvalidSettings, match="BLITZ_BACKEND"):
+        load({"BLITZ_BACKEND": name})
+
+
+def test_trusted_proxies_are_addresses_and_networks() -> None:
+    listed = "127.0.0.1, 10.0.0.0/8,2001:db8::/32"
+    assert load({"BLITZ_TRUSTED_PROXIES": listed}).trusted_proxies == listed
+    assert load({}).trusted_proxies == ""
+
+
+@pytest.mark.parametrize("listed", ["*", "127.0.0.1,*", "proxy.example", "10.0.0.1/8", "127.0.0.1;10.0.0.1"])
+def test_a_trusted_proxy_that_is_no_address_is_refused(listed: str) -> None:
+    with pytest.raises(InvalidSettings, match="BLITZ_TRUSTED_PROXIES"):
+        load({"BLITZ_TRUSTED_PROXIES": listed})
 
 
 def test_the_broker_and_the_environment_are_read() -> None:

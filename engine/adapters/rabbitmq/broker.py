@@ -98,6 +98,14 @@ class RabbitBroker:
         """
         await self._open()
 
+    async def check(self) -> None:
+        """Connect if there is no connection.
+
+        Raises:
+            BrokerUnavailable: the server cannot be reached.
+        """
+        await self._open()
+
     async def close(self) -> None:
         """Let go of the connection."""
         if self._opening is not None:
