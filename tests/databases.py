@@ -18,12 +18,45 @@ from sqlmodel import SQLModel
 
 from engine.persistence import tables
 from engine.persistence.database import ConnectionOptions, Database
+from tests.oracle import oracle_rules
 
 assert tables.TokenRow, "importing the tables registers them"
 
 POSTGRESQL_URL: Final = os.environ.get(
     "BLITZ_TEST_POSTGRESQL_URL", "postgresql+psycopg://postgres@127.0.0.1:5432/postgres"
 )
+
+ORACLE_URL: Final = os.environ.get("BLITZ_TEST_ORACLE_URL", "")
+ORACLE_OPTIONS: Final = ConnectionOptions(
+    wallet_dir=os.environ.get("BLITZ_TEST_ORACLE_WALLET_DIR", ""),
+    wallet_password=os.environ.get("BLITZ_TEST_ORACLE_WALLET_PASSWORD", ""),
+)
+KINDS: Final = ["sqlite", "oracle-rules", "postgresql", *(["oracle"] if ORACLE_URL else [])]
+"""What the database tests are run on. Oracle itself is no skip without a server, but it is said in the header."""
+
+
+def pytest_report_header() -> str:
+    """What is not run."""
+    if ORACLE_URL:
+        return "databases: SQLite, SQLite with Oracle's rules, PostgreSQL, Oracle (BLITZ_TEST_ORACLE_URL)"
+    return (
+        "databases: SQLite, SQLite with Oracle's rules, PostgreSQL. NOT RUN ON ORACLE: BLITZ_TEST_ORACLE_URL is not set"
+    )
+
+
+@contextmanager
+def database_of(kind: str, request: pytest.FixtureRequest, directory: Path) -> Iterator[Database]:
+    """An empty database of that kind; the test needs the fixture `migrated`, a migrated SQLite file."""
+    if kind == "postgresql":
+        opened = emptied(request.getfixturevalue("postgresql_url"))
+    elif kind == "oracle":
+        opened = emptied(request.getfixturevalue("oracle_url"), ORACLE_OPTIONS)
+    else:
+        opened = copied(request.getfixturevalue("migrated"), directory / "ledger.db")
+    with opened as database:
+        if kind == "oracle-rules":
+            oracle_rules(database)
+        yield database
 
 
 @contextmanager

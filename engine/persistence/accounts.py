@@ -31,6 +31,9 @@ Row = Mapping[str, Any]
 
 MAX_PAGE: Final = 200
 TRADING_WALLET: Final = "trading"
+NO_ORDER: Final = "-"
+"""No order's id. Not the empty string, which is NULL to Oracle."""
+
 CONFIRMED: Final = "confirmed"
 """The state of a settlement that Solana has confirmed."""
 
@@ -101,7 +104,7 @@ class Position:
     known_body_hash: str | None
 
 
-def position(connection: Connection, account_id: str | None, token: str, order_id: str = "") -> Position:
+def position(connection: Connection, account_id: str | None, token: str, order_id: str = NO_ORDER) -> Position:
     """Everything an order or a quote is checked against, in one statement.
 
     `known_body_hash` is that of the decided order with this id, if there is one.

@@ -14,7 +14,19 @@ from operator import itemgetter
 from typing import Any, Final, TypeVar
 
 import orjson
-from sqlalchemy import Connection, CursorResult, Dialect, LargeBinary, Table, bindparam, insert, select, tuple_, update
+from sqlalchemy import (
+    ClauseElement,
+    Connection,
+    CursorResult,
+    Dialect,
+    LargeBinary,
+    Table,
+    bindparam,
+    insert,
+    select,
+    tuple_,
+    update,
+)
 
 Item = TypeVar("Item")
 Rows = Sequence[Mapping[str, Any]]
@@ -75,6 +87,11 @@ def _padded(count: int) -> int:
     return min(1 << (count - 1).bit_length(), IN_LIMIT)
 
 
+def compiled(statement: ClauseElement, dialect: Dialect, **how: Any) -> Any:
+    """The statement as that database's text; every statement here comes by, which is where tests read them."""
+    return statement.compile(dialect=dialect, **how)
+
+
 class _Sql:
     """A statement's text for one dialect, and how a row becomes its parameters."""
 
@@ -116,7 +133,7 @@ def _updated_column(parameter: str) -> str:
 
 @lru_cache(maxsize=256)
 def _insert_sql(into: Table, columns: tuple[str, ...], dialect: Dialect) -> _Sql:
-    return _Sql(insert(into).compile(dialect=dialect, column_keys=list(columns)))
+    return _Sql(compiled(insert(into), dialect, column_keys=list(columns)))
 
 
 @lru_cache(maxsize=256)
@@ -124,7 +141,7 @@ def _update_sql(of: Table, keys: tuple[str, ...], columns: tuple[str, ...], dial
     statement = update(of).values({name: bindparam(_NEW + name) for name in columns})
     for name in keys:
         statement = statement.where(of.c[name] == bindparam(_KEY + name))
-    return _Sql(statement.compile(dialect=dialect), _updated_column)
+    return _Sql(compiled(statement, dialect), _updated_column)
 
 
 @lru_cache(maxsize=256)
@@ -137,7 +154,7 @@ def _select_sql(of: Table, keys: tuple[str, ...], size: int, lock: bool, dialect
         statement = statement.where(tuple_(*columns).in_(places))
     if lock:
         statement = statement.order_by(*columns).with_for_update()
-    return _SelectSql(statement.compile(dialect=dialect, compile_kwargs={"render_postcompile": True}), size)
+    return _SelectSql(compiled(statement, dialect, compile_kwargs={"render_postcompile": True}), size)
 
 
 def _execute(connection: Connection, sql: _Sql, rows: Rows) -> None:

@@ -6,7 +6,7 @@ from pathlib import Path
 import pytest
 
 from engine.persistence.database import Database
-from tests.databases import copied, emptied
+from tests.databases import KINDS, database_of
 from tests.fakes import migrated_database
 from tests.ledger import fund, list_tokens
 
@@ -16,14 +16,10 @@ def migrated(tmp_path_factory: pytest.TempPathFactory) -> Path:
     return migrated_database(tmp_path_factory.mktemp("migrated"))
 
 
-@pytest.fixture(params=["sqlite", "postgresql"])
-def database(request: pytest.FixtureRequest, tmp_path: Path, migrated: Path) -> Iterator[Database]:
+@pytest.fixture(params=KINDS)
+def database(request: pytest.FixtureRequest, tmp_path: Path) -> Iterator[Database]:
     """Three accounts with 10 SOL each and three tokens."""
-    if request.param == "sqlite":
-        opened = copied(migrated, tmp_path / "ledger.db")
-    else:
-        opened = emptied(request.getfixturevalue("postgresql_url"))
-    with opened as database:
+    with database_of(request.param, request, tmp_path) as database:
         with database.transaction() as connection:
             fund(connection, range(3))
             list_tokens(connection, range(3))

@@ -1,0 +1,1 @@
+"""Files that say what the code writes, compared by tests."""

@@ -1,0 +1,298 @@
+CREATE TABLE alembic_version (
+    version_num VARCHAR2(32 CHAR) NOT NULL, 
+    CONSTRAINT alembic_version_pkc PRIMARY KEY (version_num)
+)
+
+/
+
+-- Running upgrade  -> 0001
+
+CREATE TABLE accounts (
+    account_id VARCHAR2(44 CHAR) NOT NULL, 
+    wallet VARCHAR2(44 CHAR) NOT NULL, 
+    simulated SMALLINT NOT NULL, 
+    created_at_ms NUMBER(19) NOT NULL, 
+    PRIMARY KEY (account_id)
+)
+
+/
+
+CREATE TABLE balances (
+    account_id VARCHAR2(44 CHAR) NOT NULL, 
+    asset VARCHAR2(44 CHAR) NOT NULL, 
+    amount NUMBER(19) NOT NULL, 
+    account_seq NUMBER(19) NOT NULL, 
+    PRIMARY KEY (account_id, asset)
+)
+
+/
+
+CREATE INDEX ix_balances_asset ON balances (asset)
+
+/
+
+CREATE TABLE broker_journal (
+    journal_id NUMBER(19) NOT NULL, 
+    token VARCHAR2(44 CHAR) NOT NULL, 
+    body BLOB NOT NULL, 
+    PRIMARY KEY (journal_id)
+)
+
+/
+
+CREATE TABLE broker_queues (
+    token VARCHAR2(44 CHAR) NOT NULL, 
+    PRIMARY KEY (token)
+)
+
+/
+
+CREATE TABLE candles (
+    token VARCHAR2(44 CHAR) NOT NULL, 
+    bucket_ms NUMBER(19) NOT NULL, 
+    open_price NUMBER(19) NOT NULL, 
+    high_price NUMBER(19) NOT NULL, 
+    low_price NUMBER(19) NOT NULL, 
+    close_price NUMBER(19) NOT NULL, 
+    volume_lamports NUMBER(19) NOT NULL, 
+    trades NUMBER(19) NOT NULL, 
+    PRIMARY KEY (token, bucket_ms)
+)
+
+/
+
+CREATE TABLE images (
+    image VARCHAR2(64 CHAR) NOT NULL, 
+    media_type VARCHAR2(20 CHAR) NOT NULL, 
+    body BLOB NOT NULL, 
+    created_at_ms NUMBER(19) NOT NULL, 
+    PRIMARY KEY (image)
+)
+
+/
+
+CREATE TABLE nonces (
+    nonce VARCHAR2(64 CHAR) NOT NULL, 
+    presession_hash VARCHAR2(64 CHAR) NOT NULL, 
+    message_input VARCHAR2(2000 CHAR) NOT NULL, 
+    expires_at_ms NUMBER(19) NOT NULL, 
+    PRIMARY KEY (nonce)
+)
+
+/
+
+CREATE TABLE orders (
+    order_id VARCHAR2(32 CHAR) NOT NULL, 
+    account_id VARCHAR2(44 CHAR) NOT NULL, 
+    client_order_id VARCHAR2(36 CHAR) NOT NULL, 
+    body_hash VARCHAR2(32 CHAR) NOT NULL, 
+    token VARCHAR2(44 CHAR) NOT NULL, 
+    side VARCHAR2(4 CHAR) NOT NULL, 
+    amount NUMBER(19) NOT NULL, 
+    bound NUMBER(19) NOT NULL, 
+    deadline_ms NUMBER(19) NOT NULL, 
+    state VARCHAR2(10 CHAR) NOT NULL, 
+    reason VARCHAR2(30 CHAR), 
+    detail VARCHAR2(300 CHAR), 
+    accepted_at_ms NUMBER(19) NOT NULL, 
+    decided_at_ms NUMBER(19) NOT NULL, 
+    PRIMARY KEY (order_id)
+)
+
+/
+
+CREATE INDEX ix_orders_account ON orders (account_id, decided_at_ms)
+
+/
+
+CREATE TABLE scan_cursors (
+    address VARCHAR2(44 CHAR) NOT NULL, 
+    signature VARCHAR2(88 CHAR), 
+    lamports NUMBER(19) NOT NULL, 
+    PRIMARY KEY (address)
+)
+
+/
+
+CREATE TABLE sessions (
+    session_hash VARCHAR2(64 CHAR) NOT NULL, 
+    account_id VARCHAR2(44 CHAR) NOT NULL, 
+    created_at_ms NUMBER(19) NOT NULL, 
+    seen_at_ms NUMBER(19) NOT NULL, 
+    expires_at_ms NUMBER(19) NOT NULL, 
+    PRIMARY KEY (session_hash)
+)
+
+/
+
+CREATE INDEX ix_sessions_account_id ON sessions (account_id)
+
+/
+
+CREATE TABLE settlements (
+    settlement_id VARCHAR2(32 CHAR) NOT NULL, 
+    kind VARCHAR2(12 CHAR) NOT NULL, 
+    side VARCHAR2(4 CHAR), 
+    token VARCHAR2(44 CHAR), 
+    seq NUMBER(19) NOT NULL, 
+    account_id VARCHAR2(44 CHAR) NOT NULL, 
+    account_seq NUMBER(19) NOT NULL, 
+    wallet VARCHAR2(44 CHAR) NOT NULL, 
+    vault VARCHAR2(44 CHAR) NOT NULL, 
+    lamports NUMBER(19) NOT NULL, 
+    tokens NUMBER(19) NOT NULL, 
+    rent_lamports NUMBER(19) NOT NULL, 
+    state VARCHAR2(10 CHAR) NOT NULL, 
+    attempt NUMBER(19) NOT NULL, 
+    errors NUMBER(19) NOT NULL, 
+    error VARCHAR2(300 CHAR), 
+    signature VARCHAR2(88 CHAR), 
+    signed_bytes BLOB, 
+    last_valid_block_height NUMBER(19) NOT NULL, 
+    slot NUMBER(19) NOT NULL, 
+    fee_lamports NUMBER(19) NOT NULL, 
+    created_at_ms NUMBER(19) NOT NULL, 
+    confirmed_at_ms NUMBER(19) NOT NULL, 
+    PRIMARY KEY (settlement_id)
+)
+
+/
+
+CREATE INDEX ix_settlements_signature ON settlements (signature)
+
+/
+
+CREATE INDEX ix_settlements_state ON settlements (state, created_at_ms)
+
+/
+
+CREATE TABLE tokens (
+    address VARCHAR2(44 CHAR) NOT NULL, 
+    vault VARCHAR2(44 CHAR) NOT NULL, 
+    creator VARCHAR2(44 CHAR) NOT NULL, 
+    client_id VARCHAR2(36 CHAR) NOT NULL, 
+    name VARCHAR2(128 CHAR) NOT NULL, 
+    symbol VARCHAR2(40 CHAR) NOT NULL, 
+    description VARCHAR2(2000 CHAR), 
+    image VARCHAR2(64 CHAR), 
+    uri VARCHAR2(200 CHAR) NOT NULL, 
+    simulated SMALLINT NOT NULL, 
+    first_buy_lamports NUMBER(19) NOT NULL, 
+    first_buy_min_tokens_out NUMBER(19) NOT NULL, 
+    k VARCHAR2(60 CHAR) NOT NULL, 
+    n SMALLINT NOT NULL, 
+    decimals SMALLINT NOT NULL, 
+    total_supply NUMBER(19) NOT NULL, 
+    curve_supply NUMBER(19) NOT NULL, 
+    fee_bps SMALLINT NOT NULL, 
+    creator_share_percent SMALLINT NOT NULL, 
+    minimum_buy_lamports NUMBER(19) NOT NULL, 
+    stage VARCHAR2(12 CHAR) NOT NULL, 
+    failure VARCHAR2(200 CHAR), 
+    paused SMALLINT NOT NULL, 
+    held SMALLINT NOT NULL, 
+    seq NUMBER(19) NOT NULL, 
+    supply NUMBER(19) NOT NULL, 
+    reserve_lamports NUMBER(19) NOT NULL, 
+    creator_fees_lamports NUMBER(19) NOT NULL, 
+    platform_fees_lamports NUMBER(19) NOT NULL, 
+    endowment_lamports NUMBER(19) NOT NULL, 
+    last_trade_at_ms NUMBER(19) NOT NULL, 
+    price NUMBER(19) NOT NULL, 
+    market_cap_lamports NUMBER(19) NOT NULL, 
+    liquidity_lamports NUMBER(19) NOT NULL, 
+    volume_24h_lamports NUMBER(19) NOT NULL, 
+    holders NUMBER(19) NOT NULL, 
+    created_at_ms NUMBER(19) NOT NULL, 
+    tradable_at_ms NUMBER(19) NOT NULL, 
+    graduated_at_ms NUMBER(19) NOT NULL, 
+    updated_at_ms NUMBER(19) NOT NULL, 
+    PRIMARY KEY (address)
+)
+
+/
+
+CREATE INDEX ix_tokens_creator ON tokens (creator)
+
+/
+
+CREATE INDEX ix_tokens_stage ON tokens (stage, created_at_ms)
+
+/
+
+CREATE INDEX ix_tokens_updated ON tokens (updated_at_ms)
+
+/
+
+CREATE TABLE trades (
+    order_id VARCHAR2(32 CHAR) NOT NULL, 
+    token VARCHAR2(44 CHAR) NOT NULL, 
+    seq NUMBER(19) NOT NULL, 
+    account_id VARCHAR2(44 CHAR) NOT NULL, 
+    account_seq NUMBER(19) NOT NULL, 
+    side VARCHAR2(4 CHAR) NOT NULL, 
+    simulated SMALLINT NOT NULL, 
+    lamports NUMBER(19) NOT NULL, 
+    curve_lamports NUMBER(19) NOT NULL, 
+    fee_lamports NUMBER(19) NOT NULL, 
+    creator_fee_lamports NUMBER(19) NOT NULL, 
+    tokens NUMBER(19) NOT NULL, 
+    price NUMBER(19) NOT NULL, 
+    supply NUMBER(19) NOT NULL, 
+    reserve_lamports NUMBER(19) NOT NULL, 
+    executed_at_ms NUMBER(19) NOT NULL, 
+    PRIMARY KEY (order_id), 
+    CONSTRAINT uq_trades_token_seq UNIQUE (token, seq)
+)
+
+/
+
+CREATE INDEX ix_trades_account ON trades (account_id, account_seq)
+
+/
+
+CREATE TABLE transfers (
+    transfer_id VARCHAR2(32 CHAR) NOT NULL, 
+    kind VARCHAR2(12 CHAR) NOT NULL, 
+    account_id VARCHAR2(44 CHAR), 
+    asset VARCHAR2(44 CHAR) NOT NULL, 
+    amount NUMBER(19) NOT NULL, 
+    account_seq NUMBER(19) NOT NULL, 
+    token VARCHAR2(44 CHAR), 
+    address VARCHAR2(44 CHAR) NOT NULL, 
+    signature VARCHAR2(88 CHAR), 
+    settlement_id VARCHAR2(32 CHAR), 
+    created_at_ms NUMBER(19) NOT NULL, 
+    PRIMARY KEY (transfer_id)
+)
+
+/
+
+CREATE INDEX ix_transfers_account ON transfers (account_id, account_seq)
+
+/
+
+CREATE TABLE wallets (
+    address VARCHAR2(44 CHAR) NOT NULL, 
+    kind VARCHAR2(12 CHAR) NOT NULL, 
+    key_name VARCHAR2(80 CHAR) NOT NULL, 
+    account_id VARCHAR2(44 CHAR), 
+    token VARCHAR2(44 CHAR), 
+    created_at_ms NUMBER(19) NOT NULL, 
+    PRIMARY KEY (address)
+)
+
+/
+
+CREATE INDEX ix_wallets_account_id ON wallets (account_id)
+
+/
+
+CREATE INDEX ix_wallets_token ON wallets (token)
+
+/
+
+INSERT INTO alembic_version (version_num) VALUES ('0001') RETURNING alembic_version.version_num INTO :ret_0
+
+/
+

@@ -1,0 +1,227 @@
+"""Every function that speaks to the database, run once on every kind of database.
+
+The list is compared with the source: a new function fails here until it has its line, so that none is first run in
+production. On its way each statement is held against Oracle's rules (tests/portable.py).
+"""
+
+import ast
+from collections.abc import Callable, Iterator
+from dataclasses import replace
+from pathlib import Path
+from typing import Any, Final
+
+import pytest
+
+from engine.identifiers import SOL
+from engine.indicators.candles import Interval
+from engine.persistence import (
+    accounts,
+    bulk,
+    comparison,
+    deposits,
+    images,
+    indicators,
+    journal,
+    launches,
+    market,
+    sessions,
+    settlements,
+    trading,
+)
+from engine.persistence.database import Connection, Database
+from engine.settlement.settlement import State
+from engine.trading.batch import Batch
+from engine.trading.orders import Side
+from engine.trading.rows import pending_settlement, sol_transfer_row
+from tests.databases import KINDS, database_of
+from tests.fakes import START_MS, migrated_database
+from tests.ledger import ONE_SOL, RENT, account, fund, list_tokens, make_order, token, wallet
+from tests.market_data import address, token_values
+
+PERSISTENCE: Final = Path(market.__file__).parent
+NEW: Final = token(7)
+ORDER: Final = make_order(Side.BUY, ONE_SOL)
+HASH, SIGNATURE = "f" * 64, "5" * 88
+
+LAUNCH: Final = pending_settlement(
+    {
+        "settlement_id": "e" * 32,
+        "kind": "launch",
+        "side": None,
+        "token": NEW,
+        "seq": 0,
+        "account_id": account(0),
+        "account_seq": 2,
+        "wallet": wallet(0),
+        "vault": address(7),
+        "lamports": 5,
+        "tokens": 6,
+        "rent_lamports": 1,
+    },
+    START_MS,
+)
+
+
+def paid(cause: str, name: str) -> dict[str, Any]:
+    return sol_transfer_row(cause, account(0), -5, 2, NEW, wallet(0), name, START_MS)
+
+
+def wallet_row(number: int) -> dict[str, Any]:
+    row = {"address": wallet(number), "kind": "trading", "key_name": f"w{number}"}
+    return row | {"account_id": account(number), "token": None, "created_at_ms": 1}
+
+
+def execute(connection: Connection) -> None:
+    locked = trading.lock_for(connection, [ORDER], START_MS)
+    batch = Batch(locked, {account(0): wallet(0)}, START_MS, RENT)
+    batch.apply(ORDER)
+    assert len(batch.changes.trades) == 1
+    trading.write(connection, batch.changes)
+
+
+def book_launch(connection: Connection) -> None:
+    row = token_values(7, stage="launching", description=None)
+    sol = deposits.lock_sol(connection, [account(0)])[account(0)]
+    launches.book(connection, row, [wallet_row(0)], sol, paid("launch", "a"), LAUNCH)
+
+
+def fail_launch(connection: Connection) -> None:
+    row = launches.lock(connection, NEW) | {"stage": "failed", "failure": "no money"}
+    sol = deposits.lock_sol(connection, [account(0)])[account(0)]
+    launches.write_failure(connection, row, sol, paid("refund", "b"))
+
+
+def sign(connection: Connection) -> None:
+    [trade] = [each for each in settlements.pending(connection, 10) if each.settlement_id == ORDER.order_id]
+    signed = replace(trade, attempt=1, signature=SIGNATURE, signed_bytes=b"\0\xff", last_valid_block_height=9)
+    assert settlements.store_signed(connection, [signed]) == {ORDER.order_id}
+    assert settlements.store_signed(connection, [signed]) == {ORDER.order_id}, "ours already: found by its signature"
+
+
+def confirm(connection: Connection) -> None:
+    [signed] = settlements.in_state(connection, State.SIGNED)
+    assert signed.signed_bytes == b"\0\xff"
+    assert settlements.confirm(connection, [(signed, 3)], 5_000, START_MS) == {ORDER.order_id}
+    assert settlements.confirm(connection, [(replace(signed, attempt=7), 3)], 5_000, START_MS + 1) == set()
+
+
+def take_back(connection: Connection) -> None:
+    [launch] = settlements.pending(connection, 10)
+    assert settlements.take_back(connection, launch, State.FAILED, 1, "refused")
+
+
+STEPS: Final[dict[str, Callable[[Connection], Any]]] = {
+    "accounts.add_account": lambda c: accounts.add_account(c, accounts.NewAccount(account(8), wallet(8), "k", True, 1)),
+    "accounts.account": lambda c: accounts.account(c, account(8)) or pytest.fail("just made"),
+    "images.add": lambda c: images.add(c, HASH, "image/webp", b"\0\xff", 1),
+    "images.exists": lambda c: images.exists(c, HASH) or pytest.fail("just made"),
+    "images.image": lambda c: images.image(c, HASH) == ("image/webp", b"\0\xff") or pytest.fail("other bytes"),
+    "bulk.insert_rows": lambda c: bulk.insert_rows(c, launches.WALLETS, [wallet_row(1), wallet_row(2)]),
+    "bulk.update_rows": lambda c: bulk.update_rows(c, launches.WALLETS, ("address",), ("key_name",), [wallet_row(1)]),
+    "bulk.select_by_keys": lambda c: bulk.select_by_keys(
+        c, trading.BALANCES, ("account_id", "asset"), [(account(n), SOL) for n in range(2_500)], lock=True
+    ),
+    "trading.known_orders": lambda c: trading.known_orders(c, [ORDER.order_id] * 2_500),
+    "trading.lock_tokens": lambda c: trading.lock_tokens(c, [token(n) for n in range(3)]),
+    "trading.lock_balances": lambda c: trading.lock_balances(c, [(account(0), SOL), (account(1), token(0))]),
+    "trading.wallets_of": lambda c: trading.wallets_of(c, [account(0)]),
+    "trading.queued_tokens": trading.queued_tokens,
+    "trading.write": execute,
+    "trading.lock_for": lambda c: trading.lock_for(c, [ORDER], START_MS),
+    "settlements.pending": lambda c: settlements.pending(c, 10) or pytest.fail("the trade's"),
+    "settlements.store_signed": sign,
+    "settlements.in_state": lambda c: settlements.in_state(c, State.SIGNED) or pytest.fail("the trade's"),
+    "settlements.fills": lambda c: settlements.fills(c, [ORDER.order_id])[ORDER.order_id],
+    "settlements.confirm": confirm,
+    "settlements.confirmed_since": lambda c: settlements.confirmed_since(c, 0) or pytest.fail("the trade's"),
+    "launches.book": book_launch,
+    "launches.exists": lambda c: launches.exists(c, NEW) or pytest.fail("just made"),
+    "launches.creator": lambda c: launches.creator(c, account(0)),
+    "launches.lock": lambda c: launches.lock(c, NEW),
+    "launches.write_stage": lambda c: launches.write_stage(c, launches.lock(c, NEW)),
+    "settlements.take_back": take_back,
+    "launches.write_failure": fail_launch,
+    "settlements.key_names": lambda c: settlements.key_names(c, [wallet(0)]),
+    "settlements.add_wallet": lambda c: settlements.add_wallet(c, wallet_row(3)),
+    "settlements.book_network_fee": lambda c: settlements.book_network_fee(c, paid("network_fee", "c")),
+    "deposits.scanned_addresses": lambda c: deposits.scanned_addresses(c) or pytest.fail("four wallets"),
+    "deposits.own_signatures": lambda c: deposits.own_signatures(c, [SIGNATURE]) or pytest.fail("the trade's"),
+    "deposits.booked": lambda c: deposits.booked(c, [paid("launch", "a")["transfer_id"]]) or pytest.fail("booked"),
+    "deposits.lock_sol": lambda c: deposits.lock_sol(c, [account(0)]),
+    "deposits.write": lambda c: deposits.write(c, [paid("deposit", "d")], [], deposits.scanned_addresses(c)),
+    "accounts.position": lambda c: accounts.position(c, account(0), token(0), ORDER.order_id),
+    "accounts.balances_json": lambda c: accounts.balances_json(c, account(0), 1),
+    "accounts.holders_json": lambda c: accounts.holders_json(c, token(0), 5) or pytest.fail("the buyer"),
+    "accounts.order_json": lambda c: accounts.order_json(c, ORDER.order_id) or pytest.fail("the order"),
+    "accounts.orders_json": lambda c: accounts.orders_json(c, account(0), 1, f"{START_MS + 1}.{'f' * 32}", token(0)),
+    "market.token": lambda c: market.token(c, token(0)) or pytest.fail("the token"),
+    "market.tokens": lambda c: [market.tokens(c, column, 1, f"{START_MS}.{token(9)}") for column in market.Column],
+    "market.trades": lambda c: market.trades(c, token(0), 5, 9) or pytest.fail("the trade"),
+    "market.candles": lambda c: [market.candles(c, token(0), interval, 5, START_MS * 2) for interval in Interval],
+    "market.candle_history": lambda c: market.candle_history(c, token(0), Interval.M1, 5) or pytest.fail("a candle"),
+    "market.changed_since": lambda c: market.changed_since(c, 1) or pytest.fail("the token"),
+    "indicators.refresh_volumes": lambda c: indicators.refresh_volumes(START_MS, c) or pytest.fail("a volume"),
+    "comparison.expected": lambda c: comparison.expected(c),
+    "journal.declare": lambda c: journal.declare(token(0), c),
+    "journal.append": lambda c: journal.append([journal.Entry(1, token(0), b"\0")], c),
+    "journal.waiting": lambda c: journal.waiting(c) == [journal.Entry(1, token(0), b"\0")] or pytest.fail("other"),
+    "journal.queues": lambda c: journal.queues(c) == {token(0)} or pytest.fail("other"),
+    "journal.forget": lambda c: journal.forget(1, 1, c),
+    "sessions.replace": lambda c: sessions.replace(c, sessions.NewSession(HASH, account(0), 1, 9), "a" * 64, 0),
+    "sessions.session": lambda c: sessions.session(c, HASH) or pytest.fail("just made"),
+    "sessions.touch": lambda c: sessions.touch(c, HASH, 5),
+    "sessions.delete_session": lambda c: sessions.delete_session(c, HASH),
+    "sessions.add_nonce": lambda c: sessions.add_nonce(c, sessions.NewNonce("n", HASH, "{}", 9), 1),
+    "sessions.take_nonce": lambda c: sessions.take_nonce(c, "n", HASH) or pytest.fail("just made"),
+}
+
+
+def in_source() -> Iterator[str]:
+    """Every public function of the persistence package that is given a connection."""
+    for path in PERSISTENCE.glob("*.py"):
+        for node in ast.parse(path.read_text()).body:
+            if isinstance(node, ast.FunctionDef) and not node.name.startswith("_"):
+                given = [ast.unparse(each.annotation) for each in node.args.args if each.annotation is not None]
+                if "Connection" in given and path.stem != "connecting":
+                    yield f"{path.stem}.{node.name}"
+
+
+@pytest.fixture(scope="module")
+def migrated(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    return migrated_database(tmp_path_factory.mktemp("migrated"))
+
+
+@pytest.fixture(params=KINDS)
+def database(request: pytest.FixtureRequest, tmp_path: Path) -> Iterator[Database]:
+    with database_of(request.param, request, tmp_path) as database:
+        yield database
+
+
+def test_every_function_that_speaks_to_the_database_has_its_line() -> None:
+    assert set(in_source()) == set(STEPS)
+
+
+def test_nobody_else_writes_sql_as_text() -> None:
+    allowed = {"bulk.py": "exec_driver_sql", "connecting.py": "exec_driver_sql"}
+    for path in PERSISTENCE.glob("*.py"):
+        if path.name == "tables.py":
+            continue  # its `text` is a column
+        calls = {
+            node.func.id if isinstance(node.func, ast.Name) else node.func.attr
+            for node in ast.walk(ast.parse(path.read_text()))
+            if isinstance(node, ast.Call) and isinstance(node.func, (ast.Name, ast.Attribute))
+        }
+        assert calls & {"exec_driver_sql", "text", "literal_column"} <= {allowed.get(path.name, "")}, path.name
+
+
+def test_every_function_runs(database: Database) -> None:
+    with database.transaction() as connection:
+        fund(connection, range(2))
+        list_tokens(connection, range(3), updated_at_ms=5)
+    for name, step in STEPS.items():
+        with database.transaction() as connection:
+            try:
+                step(connection)
+            except Exception as error:
+                error.add_note(f"in {name}")
+                raise
