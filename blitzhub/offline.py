@@ -36,7 +36,7 @@ def not_found() -> Component:
     return page(
         rx.el.div(
             rx.el.h1("No token at this address.", class_name="bh-h2"),
-            link_button("Search", href=routes.BOARD, tone="accent"),
+            link_button("To the board", href=routes.BOARD, tone="accent"),
             class_name="bh-message",
         )
     )

@@ -1,9 +1,10 @@
 // Progress to graduation, live: SOL raised of the SOL needed.
 import { createElement, useEffect, useRef } from "react";
 import { subscribe } from "$/public/external/blitzhub/feed/feed.js";
-import { graduationAmounts, graduationPercent } from "$/public/external/blitzhub/feed/figures.js";
+import { age, graduationAmounts, graduationPercent, marketSol } from "$/public/external/blitzhub/feed/figures.js";
 import { writeText } from "$/public/external/blitzhub/feed/paint.js";
 
+const AGE_MS = 1_000;
 const STATES = { graduating: "graduating", graduated: "graduated" };
 
 export function paintBar(bar, { stage, reserve_lamports: raised, raise_lamports: needed }) {
@@ -16,6 +17,13 @@ export function paintBar(bar, { stage, reserve_lamports: raised, raise_lamports:
 }
 
 const BAR = { role: "progressbar", "aria-label": "Graduation", "aria-valuemin": 0, "aria-valuemax": 100 };
+
+/** "Graduated 3h ago · liquidity 80.00 SOL", as far as it is known. */
+function graduatedWords({ graduated_at_ms: at, liquidity_lamports: liquidity }) {
+  if (!at) return "Graduated";
+  const since = age(at, Date.now());
+  return `Graduated ${/^\d+[smhd]$/.test(since) ? `${since} ago` : since} · liquidity ${marketSol(liquidity)} SOL`;
+}
 
 export function Bar({ barRef, page = false }) {
   return createElement(
@@ -30,22 +38,28 @@ export function LiveGraduationBar({ token, raised = "0", needed = "1", stage = "
   const amounts = useRef(null);
   const percent = useRef(null);
   useEffect(() => {
-    const known = { stage, reserve_lamports: raised || "0", raise_lamports: needed || "1" };
+    const known = { stage, reserve_lamports: raised || "0", raise_lamports: needed || "1", graduated_at_ms: null, liquidity_lamports: null };
     const paint = () => {
       if (!bar.current) return;
       paintBar(bar.current, known);
       if (!words) return;
       const graduated = known.stage === "graduated";
-      writeText(amounts.current, known.stage in STATES ? "Graduated" : graduationAmounts(known.reserve_lamports, known.raise_lamports));
+      const line = { graduating: () => "Moving to its pool", graduated: () => graduatedWords(known) }[known.stage];
+      writeText(amounts.current, line ? line() : graduationAmounts(known.reserve_lamports, known.raise_lamports));
       writeText(percent.current, graduationPercent(known.reserve_lamports, known.raise_lamports, graduated));
     };
     paint();
     if (!token) return undefined;
-    return subscribe({ type: "token", token }, ({ snapshot, data }) => {
+    const aging = setInterval(() => known.stage === "graduated" && paint(), AGE_MS);
+    const stop = subscribe({ type: "token", token }, ({ snapshot, data }) => {
       const figures = snapshot ? data.token : data;
       for (const key of Object.keys(known)) if (key in figures) known[key] = figures[key];
       paint();
     });
+    return () => {
+      clearInterval(aging);
+      stop();
+    };
   }, [token, raised, needed, stage, words]);
   const line = createElement(
     "div",

@@ -10,7 +10,7 @@ const SOON_PERCENT = 90n;
 
 function pillOf(token) {
   if (token.paused) return ["Paused", "bh-pill bh-pill--warn"];
-  if (isGraduated(token)) return ["Graduated, pool", "bh-pill bh-pill--accent"];
+  if (isGraduated(token)) return [token.stage === "graduating" ? "Moving to its pool" : "Graduated", "bh-pill bh-pill--accent"];
   const soon = BigInt(token.reserve_lamports) * 100n >= BigInt(token.raise_lamports) * SOON_PERCENT;
   return soon ? ["Graduating soon", "bh-pill bh-pill--accent"] : ["", ""];
 }

@@ -264,13 +264,18 @@ export function TradePanel({ token, symbol, decimals = 6, minimumBuyLamports = "
       >
         {button.label}
       </button>
-      {button.reason && !button.ready && button.reason !== button.label && <div className="bh-hint">{button.reason}</div>}
+      {button.reason && !button.ready && button.reason !== button.label && (
+        <div className="bh-hint" role={phase === "unknown" ? "alert" : undefined}>
+          {button.reason}
+        </div>
+      )}
       {short && localnet && <FaucetButton balance={lamports} />}
       <Message message={message} onAction={act} />
-      {live.state === "stale" && (
+      {(live.offline || live.state === "stale") && (
         <div className="bh-note bh-note--warn">
           <TriangleAlert className="bh-icon" aria-hidden />
-          Live prices stopped at {clock(live.since_ms)}. Your minimum received still protects you.
+          {live.since_ms ? `Live prices stopped at ${clock(live.since_ms)}. ` : ""}
+          {live.offline ? "The server cannot be reached; nothing is sent until it can." : "Your minimum received still protects you."}
         </div>
       )}
     </section>

@@ -34,7 +34,7 @@ export function buttonState({ side, symbol, stage, paused, account, phase, offli
   const off = (label, reason = label) => ({ label, reason, ready: false });
   if (phase === "unknown") return off("Checking…", "We could not tell whether your order arrived. Checking it by its own id; do not send another.");
   if (phase === "sending") return off("Sending…");
-  if (offline) return off("Offline", "The connection is lost");
+  if (offline) return off("Offline");
   if (stage === "launching") return off("Launching…", "Tradable once its launch is confirmed on Solana");
   if (stage === "failed") return off("Launch failed", "This token never came to exist");
   if (stage === "graduated") return off("Graduated", `${symbol} has graduated; its pool is not open yet`);

@@ -34,7 +34,7 @@ def test_an_unknown_address_is_a_404_page_in_our_words(app_url: str, page: Page)
     assert response is not None
     assert response.status == 404
     expect(page.get_by_role("heading", name="No token at this address.")).to_be_visible()
-    page.get_by_role("link", name="Search").click()
+    page.get_by_role("link", name="To the board").click()
     expect(page).to_have_url(f"{app_url}/")
 
 

@@ -1,6 +1,7 @@
 """Signing in, the faucet, launching and trading, as a person does them with the demo wallet."""
 
 import re
+from collections.abc import Callable
 from typing import Any
 
 import pytest
@@ -59,6 +60,40 @@ def test_the_most_one_can_spend_is_not_refused(app_url: str, page: Page) -> None
     expect(part(page, "trade-submit")).to_contain_text("Buy MOST ·")
     part(page, "trade-submit").click()
     expect(newest_order(page)).to_have_attribute("data-state", "confirmed", timeout=SLOW_MS)
+
+
+def test_an_order_that_never_arrived_frees_the_panel_after_its_time_limit_even_over_a_reload(
+    app_url: str, page: Page
+) -> None:
+    ready_trader(page, app_url, "NEVER")
+    page.route("**/api/buy", lambda route: route.abort())
+    part(page, "preset-0.1").click()
+    accept_impact(page)
+    part(page, "trade-submit").click()
+    expect(part(page, "trade-submit")).to_have_text("Checking…")
+
+    page.clock.install()
+    page.reload()
+    expect(part(page, "trade-submit")).to_have_text("Checking…", timeout=SLOW_MS)
+    page.clock.fast_forward(90_000)
+    expect(part(page, "trade-message")).to_contain_text("the order did not arrive", timeout=SLOW_MS)
+    expect(part(page, "trade-message")).to_contain_text("Nothing was spent")
+    expect(newest_order(page)).to_have_attribute("data-state", "rejected")
+    page.clock.fast_forward(5_000)
+    expect(part(page, "trade-submit")).to_contain_text("Buy NEVER ·", timeout=SLOW_MS)
+
+
+def test_a_deposit_opens_the_buy_button_in_a_market_that_stands_still(
+    app_url: str, page: Page, new_page: Callable[..., Page]
+) -> None:
+    ready_trader(page, app_url, "STILL")
+    poor = new_page()
+    sign_in(poor, page.url)
+    part(poor, "preset-0.1").click()
+    expect(part(poor, "trade-submit")).to_have_text("Not enough SOL", timeout=SLOW_MS)
+    part(poor, "faucet").first.click()
+    accept_impact(poor)
+    expect(part(poor, "trade-submit")).to_contain_text("Buy STILL ·", timeout=SLOW_MS)
 
 
 def test_an_order_whose_answer_is_lost_is_found_by_its_id_and_sent_once(app_url: str, page: Page) -> None:

@@ -80,13 +80,17 @@ function missing({ draft, errors, buy, account, preview, lamports }) {
   return null;
 }
 
-function Confirm({ open, onOpen, phase, draft, preview, onLaunch, words }) {
+function Confirm({ open, onOpen, phase, draft, preview, onLaunch, words, openerRef }) {
   const busy = phase !== "idle";
+  const giveFocusBack = (event) => {
+    event.preventDefault();
+    openerRef.current?.focus();
+  };
   return (
     <Dialog.Root open={open} onOpenChange={(next) => !busy && onOpen(next)}>
       <Dialog.Portal>
         <Dialog.Overlay className="bh-scrim" />
-        <Dialog.Content className="bh-modal bh-modal--centre" aria-describedby="launch-fixed">
+        <Dialog.Content className="bh-modal bh-modal--centre" aria-describedby="launch-fixed" onCloseAutoFocus={giveFocusBack}>
           <Dialog.Title className="bh-h2">Launch {draft.symbol}?</Dialog.Title>
           <Costs preview={preview} symbol={draft.symbol} />
           <p id="launch-fixed" className="bh-muted">
@@ -121,6 +125,7 @@ export function LaunchForm({ errors: serverErrors = {}, preview = {}, account = 
   const [open, setOpen] = useState(false);
   const [phase, setPhase] = useState("idle");
   const [words, setWords] = useState("");
+  const opener = useRef(null);
   const buy = readAmount(draft.firstBuy || "0", SOL_DECIMALS);
   const checkNow = useChecks(draft, buy.units, onCheck);
   const errors = { ...serverErrors, ...refused };
@@ -176,7 +181,7 @@ export function LaunchForm({ errors: serverErrors = {}, preview = {}, account = 
   const total = preview.total_lamports ? `${ownSol(preview.total_lamports, { pays: true })} SOL` : "";
   const label = lack ?? (account ? `Launch ${draft.symbol} · ${total}` : "Sign in to launch");
   const button = (
-    <button type="button" className="bh-button bh-button--main bh-button--wide bh-button--accent" aria-disabled={Boolean(lack)} onClick={press} data-testid="launch-submit">
+    <button ref={opener} type="button" className="bh-button bh-button--main bh-button--wide bh-button--accent" aria-disabled={Boolean(lack)} onClick={press} data-testid="launch-submit">
       {label}
     </button>
   );
@@ -225,7 +230,7 @@ export function LaunchForm({ errors: serverErrors = {}, preview = {}, account = 
           {lack === "Not enough SOL" && localnet && <FaucetButton balance={lamports} />}
         </div>
       </aside>
-      <Confirm open={open} onOpen={setOpen} phase={phase} draft={draft} preview={preview} onLaunch={send} words={words} />
+      <Confirm open={open} onOpen={setOpen} phase={phase} draft={draft} preview={preview} onLaunch={send} words={words} openerRef={opener} />
     </div>
   );
 }

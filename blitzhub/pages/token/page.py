@@ -219,12 +219,12 @@ def _market() -> Component:
         OrderNews.create(rows=TokenState.orders),
         _token_bar(),
         rx.el.div(
+            _side(),  # first for the keyboard, though it stands at the right
             rx.el.div(
                 rx.el.div(_chart(), class_name="bh-card bh-token__chart"),
                 _tabs(),
                 class_name="bh-token__main",
             ),
-            _side(),
             class_name="bh-token__grid",
         ),
     )
