@@ -73,6 +73,10 @@ class Broker(Protocol):
         """Raises `engine.errors.Unavailable` when an order could not be queued now."""
         ...
 
+    async def dead_letters(self) -> Consumer | None:
+        """Start receiving orders that were delivered too often without being acknowledged; None if nothing counts."""
+        ...
+
     async def close(self) -> None:
         """Let go of connections and threads."""
         ...

@@ -12,6 +12,7 @@ SERVICES: Final = {
     "trade": "workers.trade",
     "settle": "workers.settle",
     "indicators": "workers.indicators",
+    "parked": "workers.parked",
 }
 """Service name → module. The module is imported only when its service is started."""
 

@@ -15,6 +15,7 @@ from typing import Final
 from engine.errors import Unavailable
 from engine.services import Services
 from engine.settlement.programs import TOKEN_ACCOUNT_SIZE
+from engine.trading import parking
 from engine.trading.worker import TradeWorker
 from workers.service import refuse_embedded, serve
 
@@ -37,11 +38,19 @@ async def run(services: Services, stop: asyncio.Event) -> None:
     if rent_lamports is None:
         return
     worker = create(services, rent_lamports)
-    reporting = asyncio.create_task(_report(services, worker), name="trade-metrics")
+    dead = await services.broker.dead_letters()
+    beside = [asyncio.create_task(_report(services, worker), name="trade-metrics")]
+    if dead is not None:
+        collecting = parking.collect(services.database, services.clock, dead)
+        beside.append(asyncio.create_task(collecting, name="dead-letters"))
     try:
         await worker.run(stop)
     finally:
-        reporting.cancel()
+        for task in beside:
+            task.cancel()
+        await asyncio.wait(beside)
+        if dead is not None:
+            await dead.close()
         log.info("executed %s", " ".join(f"{name}={value}" for name, value in asdict(worker.metrics).items()))
 
 

@@ -4,7 +4,7 @@ import { useSyncExternalStore } from "react";
 import { call, Refused, Unanswered } from "./api.js";
 
 const STORE = "blitzhub.orders-sent";
-const STEPS = ["sending", "unknown", "queued", "filled", "rejected", "confirmed"];
+const STEPS = ["sending", "unknown", "queued", "parked", "filled", "rejected", "confirmed"];
 const FIRST_LOOK_MS = 1_500;
 const LOOK_MS = 2_000;
 const RESEND_MS = [500, 1_000, 2_000, 4_000];

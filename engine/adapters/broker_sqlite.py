@@ -112,6 +112,9 @@ class SqliteBroker:
         """The consumer. There is one at a time: the caller is the process's only trade worker."""
         return SqliteConsumer(self._database, self._inbox, self._arrived)
 
+    async def dead_letters(self) -> None:
+        """Deliveries are not counted."""
+
     async def close(self) -> None:
         """Finish the publishes that are under way."""
         if self._flusher is not None:

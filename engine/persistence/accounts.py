@@ -19,6 +19,7 @@ from engine.persistence.tables import (
     AccountRow,
     BalanceRow,
     OrderRow,
+    ParkedRow,
     SettlementRow,
     TokenRow,
     TradeRow,
@@ -46,7 +47,7 @@ def _table(row: type[SQLModel]) -> Table:
 
 _ACCOUNTS, _WALLETS, _BALANCES = _table(AccountRow), _table(WalletRow), _table(BalanceRow)
 _ORDERS, _TRADES, _SETTLEMENTS = _table(OrderRow), _table(TradeRow), _table(SettlementRow)
-_TOKENS = _table(TokenRow)
+_TOKENS, _PARKED = _table(TokenRow), _table(ParkedRow)
 
 
 class InvalidCursor(Refusal):
@@ -102,12 +103,13 @@ class Position:
     lamports: int
     tokens: int | None
     known_body_hash: str | None
+    parked_body: bytes | None = None
 
 
 def position(connection: Connection, account_id: str | None, token: str, order_id: str = NO_ORDER) -> Position:
     """Everything an order or a quote is checked against, in one statement.
 
-    `known_body_hash` is that of the decided order with this id, if there is one.
+    `known_body_hash` is that of the decided order with this id, `parked_body` the message of the parked one.
     """
     sol, held = _BALANCES.alias("sol"), _BALANCES.alias("held")
     query = (
@@ -116,17 +118,20 @@ def position(connection: Connection, account_id: str | None, token: str, order_i
             sol.c.amount.label("lamports_of_account"),
             held.c.amount.label("tokens_of_account"),
             _ORDERS.c.body_hash.label("known_body_hash"),
+            _PARKED.c.body.label("parked_body"),
         )
         .select_from(_TOKENS)
         .outerjoin(sol, and_(sol.c.account_id == account_id, sol.c.asset == SOL))
         .outerjoin(held, and_(held.c.account_id == account_id, held.c.asset == _TOKENS.c.address))
         .outerjoin(_ORDERS, _ORDERS.c.order_id == order_id)
+        .outerjoin(_PARKED, and_(_PARKED.c.parked_id == order_id, _PARKED.c.state == OrderState.PARKED.value))
         .where(_TOKENS.c.address == token)
     )
     row = connection.execute(query).mappings().first()
     if row is None:
         return Position(None, 0, None, None)
-    return Position(dict(row), row["lamports_of_account"] or 0, row["tokens_of_account"], row["known_body_hash"])
+    held_tokens, known_hash = row["tokens_of_account"], row["known_body_hash"]
+    return Position(dict(row), row["lamports_of_account"] or 0, held_tokens, known_hash, row["parked_body"])
 
 
 def balances_json(connection: Connection, account_id: str, locked_lamports: int) -> dict[str, Any]:
@@ -222,14 +227,14 @@ def orders_json(
     return page, None if last is None else f"{last['decided_at_ms']}.{last['order_id']}"
 
 
-def queued_json(order: Order) -> dict[str, Any]:
-    """An accepted order that nobody has decided yet, with the keys of a decided one."""
+def queued_json(order: Order, state: OrderState = OrderState.QUEUED) -> dict[str, Any]:
+    """An accepted order that nobody has decided yet, queued or parked, with the keys of a decided one."""
     return {
         "order_id": order.order_id,
         "client_order_id": order.client_order_id,
         "token": order.token,
         "side": order.side.value,
-        "state": OrderState.QUEUED.value,
+        "state": state.value,
         "reason": None,
         "detail": None,
         "amount": str(order.amount),

@@ -143,6 +143,22 @@ class OrderRow(SQLModel, table=True):
     decided_at_ms: int = bigint()
 
 
+class ParkedRow(SQLModel, table=True):
+    """A message that could not be executed, until an operator ends it; `parked_id` is the order's id, if it is one."""
+
+    __tablename__ = "parked_orders"
+    __table_args__ = (Index("ix_parked_state", "state", "parked_at_ms"),)
+    parked_id: str = key(32)
+    account_id: str | None = maybe(44)
+    token: str = text(44)
+    body: bytes = Field(sa_type=LargeBinary)
+    cause: str = text(20)
+    state: str = text(10)
+    note: str | None = maybe(300)
+    parked_at_ms: int = bigint()
+    ended_at_ms: int = bigint()
+
+
 class TradeRow(SQLModel, table=True):
     """A fill. Immutable; replaying them in `seq` order rebuilds the token, in `account_seq` order the account."""
 

@@ -12,6 +12,8 @@ from engine.accounts.accounts import Account
 from engine.errors import NotFound, Refusal
 from engine.identifiers import OrderId, order_id
 from engine.persistence import accounts as rows
+from engine.persistence.database import Connection
+from engine.persistence.parked import parked_order
 from engine.services import Services
 from engine.trading.execution import Purse, Rejection, decide
 from engine.trading.inputs import (
@@ -22,7 +24,7 @@ from engine.trading.inputs import (
     read_deadline_ms,
     read_token,
 )
-from engine.trading.orders import Order, Reason, Side, body_hash, decoded
+from engine.trading.orders import Order, OrderState, Reason, Side, body_hash, decoded
 from engine.units import LOCKED_LAMPORTS
 
 TOKEN_ACCOUNT_RENT_LAMPORTS: Final = 2_074_080
@@ -152,15 +154,17 @@ async def accept(services: Services, account: Account, side: Side, request: Trad
     seen = await services.database.read(
         partial(rows.position, account_id=order.account_id, token=order.token, order_id=order.order_id)
     )
-    known_hash = seen.known_body_hash or (queued.body_hash if queued else None)
+    parked = decoded(bytes(seen.parked_body)) if seen.parked_body is not None else None
+    waiting = parked or queued
+    known_hash = seen.known_body_hash or (waiting.body_hash if waiting else None)
     if known_hash not in (None, order.body_hash):
         raise ConflictingOrder("This client_order_id belongs to another order.", client_order_id=order.client_order_id)
     if seen.known_body_hash is not None:
         decided = await services.database.read(partial(rows.order_json, order_id=order.order_id))
         assert decided is not None
         return Accepted(decided, True)
-    if queued is not None:
-        return Accepted(rows.queued_json(queued), False)
+    if waiting is not None:
+        return Accepted(rows.queued_json(waiting, OrderState.PARKED if parked else OrderState.QUEUED), False)
     _check(services, order, seen)
     await services.broker.publish(order.token, order.encoded())
     await services.cache.set(_cache_key(order.order_id), order.encoded(), QUEUED_TTL_MS)
@@ -175,9 +179,16 @@ async def order_state(services: Services, account: Account, client_order_id: str
         NotSeenYet: nobody has decided it and it is not known to be queued.
     """
     wanted = order_id(account.account_id, read_client_order_id(client_order_id))
-    decided = await services.database.read(partial(rows.order_json, order_id=wanted))
-    if decided is not None:
-        return decided
+
+    def known(connection: Connection) -> dict[str, Any] | None:
+        decided = rows.order_json(connection, wanted)
+        if decided is not None or (parked := parked_order(connection, wanted)) is None:
+            return decided
+        return rows.queued_json(parked, OrderState.PARKED)
+
+    found = await services.database.read(known)
+    if found is not None:
+        return found
     queued = await _queued(services, wanted)
     if queued is None:
         raise NotSeenYet("No order with this client_order_id has been seen yet.")

@@ -18,9 +18,10 @@ class Side(StrEnum):
 
 
 class OrderState(StrEnum):
-    """What a user sees of an order. Only `filled` and `rejected` are rows; the rest is told from elsewhere."""
+    """What a user sees of an order. Only `filled` and `rejected` are its rows; the rest is told from elsewhere."""
 
     QUEUED = "queued"
+    PARKED = "parked"
     FILLED = "filled"
     CONFIRMED = "confirmed"
     REJECTED = "rejected"
@@ -81,13 +82,23 @@ class Order:
         )
 
 
+class UnreadableOrder(ValueError):
+    """A message body is not an order of ours."""
+
+
 def decoded(body: bytes) -> Order:
     """The order in a message body, every field of the form its column takes; its id is computed, never trusted.
 
     Raises:
-        ValueError, KeyError, TypeError: the body is not an order of ours.
+        UnreadableOrder: the body is not an order of ours.
     """
-    raw = orjson.loads(body)
+    try:
+        return _decoded(orjson.loads(body))
+    except (ValueError, KeyError, TypeError) as error:
+        raise UnreadableOrder(f"not an order: {error!r}") from error
+
+
+def _decoded(raw: Mapping[str, Any]) -> Order:
     if raw["v"] != 1:
         raise ValueError(f"message version was {raw['v']}, expected 1")
     account_id, client_order_id = AccountId(_text(raw, "account", 44)), _text(raw, "client_order_id", 36)

@@ -12,12 +12,13 @@ from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from functools import partial
 
+from engine.persistence import parked
 from engine.persistence import trading as rows
 from engine.persistence.database import Connection, Database, DatabaseError, RefusedRow, is_contention
 from engine.ports import Broker, Bus, BusMessage, Clock, Consumer, Delivery
 from engine.trading.batch import Batch
 from engine.trading.execution import Rejection
-from engine.trading.orders import Order, Reason, decoded
+from engine.trading.orders import Order, Reason, UnreadableOrder, decoded
 
 log = logging.getLogger(__name__)
 
@@ -36,6 +37,7 @@ class WorkerMetrics:
     duplicates: int = 0
     retries: int = 0
     contended: int = 0
+    parked: int = 0
     workers: int = 1
 
 
@@ -96,7 +98,9 @@ class TradeWorker:
 
     async def _execute_until_done(self, batch: Sequence[Delivery]) -> list[BusMessage]:
         """Commit the batch; an order is never acknowledged before that."""
-        orders = [order for delivery in batch if (order := _order_of(delivery)) is not None]
+        orders = await self._readable(batch)
+        if not orders:
+            return []
         may_be_known = any(delivery.redelivered for delivery in batch)
         if not may_be_known:
             try:
@@ -112,11 +116,44 @@ class TradeWorker:
         try:
             return await self._write(partial(self.execute, orders, True))
         except Exception:
-            if len(orders) <= 1:
-                log.exception("alert=engine_error order=%s: its execution raised", [order.order_id for order in orders])
-                return await self._write(partial(self._reject, orders))
+            if len(orders) == 1:
+                log.exception("alert=engine_error order=%s: its execution raised", orders[0].order_id)
+                return await self._reject_alone(orders[0])
         middle = len(orders) // 2
         return await self._execute_parts(orders[:middle]) + await self._execute_parts(orders[middle:])
+
+    async def _reject_alone(self, order: Order) -> list[BusMessage]:
+        """Record that the order could not be executed; park it if not even that can be recorded."""
+        try:
+            return await self._write(partial(self.reject, [order], Rejection(Reason.ENGINE_ERROR)))
+        except Exception:
+            log.exception("alert=order_parked order=%s: its rejection cannot be recorded", order.order_id)
+            await self._park([(order.token, order.encoded(), "unrecordable")])
+            return []
+
+    async def _readable(self, batch: Sequence[Delivery]) -> list[Order]:
+        """The orders in the batch; what is none is parked."""
+        orders, unreadable = [], []
+        for delivery in batch:
+            try:
+                orders.append(decoded(delivery.body))
+            except UnreadableOrder:
+                log.exception("alert=unreadable_message queue=%s body=%r", delivery.token, delivery.body[:500])
+                unreadable.append((delivery.token, delivery.body, "unreadable"))
+        if unreadable:
+            await self._park(unreadable)
+        return orders
+
+    async def _park(self, messages: Sequence[tuple[str, bytes, str]]) -> None:
+        """Keep (token, body, cause) for an operator, however long the database is away."""
+        found = [parked.parked_row(token, body, cause, self._clock.now_ms()) for token, body, cause in messages]
+        while True:
+            try:
+                await self._database.write(partial(parked.park, found))
+                break
+            except DatabaseError as error:  # a refused row was parked by somebody else at the same moment
+                await self._wait_after(error)
+        self.metrics.parked += len(found)
 
     async def _write(self, work: Callable[[Connection], list[BusMessage]]) -> list[BusMessage]:
         """Commit, however long the database is away."""
@@ -162,14 +199,16 @@ class TradeWorker:
         self.metrics.duplicates += len(orders) - len(fresh)
         return batch.changes.messages
 
-    def _reject(self, orders: Sequence[Order], connection: Connection) -> list[BusMessage]:
-        """Record that these orders could not be executed."""
+    def reject(self, orders: Sequence[Order], rejection: Rejection, connection: Connection) -> list[BusMessage]:
+        """Record a no for those of these orders that are not final, inside the caller's transaction."""
         now_ms = self._clock.now_ms()
-        batch = Batch(rows.lock_for(connection, orders, now_ms), self._wallets, now_ms, self._account_rent_lamports)
-        for order in orders:
-            batch.reject(order, Rejection(Reason.ENGINE_ERROR))
+        rows.lock_tokens(connection, (order.token for order in orders))
+        fresh = self._fresh(connection, orders, True)
+        batch = Batch(rows.lock_for(connection, fresh, now_ms), self._wallets, now_ms, self._account_rent_lamports)
+        for order in fresh:
+            batch.reject(order, rejection)
         rows.write(connection, batch.changes)
-        self.metrics.orders += len(orders)
+        self.metrics.orders += len(fresh)
         return batch.changes.messages
 
     def _fresh(self, connection: Connection, orders: Sequence[Order], may_be_known: bool) -> list[Order]:
@@ -185,11 +224,3 @@ class TradeWorker:
         unknown = {order.account_id for order in orders} - self._wallets.keys()
         if unknown:
             self._wallets.update(rows.wallets_of(connection, unknown))
-
-
-def _order_of(delivery: Delivery) -> Order | None:
-    try:
-        return decoded(delivery.body)
-    except (ValueError, KeyError, TypeError):
-        log.exception("alert=unreadable_message queue=%s body=%r", delivery.token, delivery.body[:500])
-        return None

@@ -9,6 +9,7 @@ const PILLS = {
   sending: ["Sending", LoaderCircle, ""],
   unknown: ["Checking", TriangleAlert, "warn"],
   queued: ["Queued", Clock, "queued"],
+  parked: ["Held for review", TriangleAlert, "warn"],
   filled: ["Filled", Check, "filled"],
   confirmed: ["Confirmed", CheckCheck, "confirmed"],
   rejected: ["Rejected", X, "rejected"],

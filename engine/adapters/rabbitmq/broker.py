@@ -14,6 +14,7 @@ from pamqp.commands import Basic
 
 from engine.adapters.rabbitmq.connection import CONNECTION_ERRORS, BrokerUnavailable, connect, disconnect
 from engine.adapters.rabbitmq.consumer import RabbitConsumer
+from engine.adapters.rabbitmq.dead_letters import DeadLetters
 from engine.adapters.rabbitmq.topology import Topology
 from engine.errors import OutcomeUnknown, Unavailable
 from engine.identifiers import TokenAddress
@@ -89,6 +90,10 @@ class RabbitBroker:
         consumer = RabbitConsumer(self._url, self._tokens, self._topology, worker_id=uuid.uuid4().hex)
         consumer.open()
         return consumer
+
+    async def dead_letters(self) -> DeadLetters:
+        """Start receiving what the queues gave up on."""
+        return DeadLetters(self._url, self._topology)
 
     async def open(self) -> None:
         """Connect now, so that a wrong address is told at start-up.

@@ -153,7 +153,7 @@ async def test_a_commit_that_landed_but_was_not_heard_of_is_not_executed_again(
     assert sum(state.seq for state in check(database).tokens.values()) == 6
 
 
-async def test_an_unreadable_message_is_dropped_with_an_alert_and_its_neighbours_go_on(
+async def test_an_unreadable_message_is_parked_with_an_alert_and_its_neighbours_go_on(
     database: Database, caplog: pytest.LogCaptureFixture
 ) -> None:
     good = deliveries(buys(2))
@@ -162,6 +162,8 @@ async def test_an_unreadable_message_is_dropped_with_an_alert_and_its_neighbours
     worker = await work(database, consumer, lambda: len(consumer.acknowledged) == 4)
     assert worker.metrics.trades == 2
     assert caplog.text.count("alert=unreadable_message") == 2
+    with database.snapshot() as connection:
+        assert [row["cause"] for row in all_of(connection, "parked_orders")] == ["unreadable"] * 2
 
 
 async def test_an_order_whose_booking_raises_is_an_engine_error_and_the_others_are_filled(
