@@ -23,6 +23,7 @@ log = logging.getLogger(__name__)
 
 CHAIN_RETRY_S: Final = 1.0
 METRICS_EVERY_S: Final = 10.0
+STOP_LIMIT_S: Final = 3.0
 
 
 def main(arguments: Sequence[str]) -> int:
@@ -48,7 +49,7 @@ async def run(services: Services, stop: asyncio.Event) -> None:
     finally:
         for task in beside:
             task.cancel()
-        await asyncio.wait(beside)
+        await asyncio.wait(beside, timeout=STOP_LIMIT_S)  # the broker library may swallow a cancellation
         if dead is not None:
             await dead.close()
         log.info("executed %s", " ".join(f"{name}={value}" for name, value in asdict(worker.metrics).items()))

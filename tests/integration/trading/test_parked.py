@@ -8,7 +8,7 @@ from types import SimpleNamespace
 from typing import Any
 
 import pytest
-from aiormq.abc import AbstractChannel
+from aiormq.abc import DeliveredMessage
 from pamqp.commands import Basic
 
 from engine.adapters.bus_memory import MemoryBus
@@ -23,7 +23,7 @@ from engine.trading.orders import Order, OrderState, Side
 from engine.trading.worker import TradeWorker
 from tests import rabbit
 from tests.fakes import FakeClock
-from tests.integration.trading.running import ScriptedBroker, ScriptedConsumer, until
+from tests.integration.trading.running import LIMIT_S, ScriptedBroker, ScriptedConsumer, until
 from tests.ledger import ONE_SOL, RENT, all_of, check, make_order, token
 
 
@@ -140,9 +140,7 @@ async def test_an_order_beyond_the_delivery_limit_is_parked_and_its_queue_goes_o
     await broker.declare(token(0))
     await broker.publish(token(0), poison.encoded())
     await broker.publish(token(0), next_one.encoded())
-    async with rabbit.channel() as channel:
-        for _ in range(DELIVERY_LIMIT + 1):
-            await give_back_first(channel, Topology(prefix).queue(token(0)), poison.encoded())
+    assert await given_back_until_gone(Topology(prefix).queue(token(0)), poison.encoded()) == DELIVERY_LIMIT + 1
     dead = await broker.dead_letters()
     collecting = asyncio.create_task(parking.collect(desk.database, desk.clock, dead))
     await until(lambda: all_parked(desk.database) == [poison.order_id])
@@ -156,12 +154,18 @@ async def test_an_order_beyond_the_delivery_limit_is_parked_and_its_queue_goes_o
     assert await desk.replay(poison.order_id) is OrderState.FILLED
 
 
-async def give_back_first(channel: AbstractChannel, queue: str, expected: bytes) -> None:
-    """Take the queue's first message and return it, as a worker does that dies."""
-    message = await channel.basic_get(queue)
-    assert isinstance(message.delivery, Basic.GetOk)
-    assert message.body == expected
-    await channel.basic_nack(message.delivery.delivery_tag or 0, requeue=True)
+async def given_back_until_gone(queue: str, poison: bytes) -> int:
+    """Receive the queue's first message and return it, as a worker does that dies; how often until another is first."""
+    received: asyncio.Queue[DeliveredMessage] = asyncio.Queue()
+    async with rabbit.channel() as channel, asyncio.timeout(LIMIT_S):
+        await channel.basic_qos(prefetch_count=1)
+        await channel.basic_consume(queue, received.put)
+        count = 0
+        while (message := await received.get()).body == poison:
+            count += 1
+            assert isinstance(message.delivery, Basic.Deliver)
+            await channel.basic_nack(message.delivery.delivery_tag or 0, requeue=True)
+        return count
 
 
 def all_parked(database: Database) -> list[str]:
