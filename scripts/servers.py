@@ -44,6 +44,8 @@ def reason(error: BaseException) -> str:
     lines = [line.strip() for line in str(cause).splitlines() if line.strip()]
     telling = [line for line in lines if "FATAL:" in line or "failed:" in line] or lines[:1]
     text = telling[-1] if telling else type(cause).__name__
+    if "Connection.Close" in text:
+        return "it refuses the virtual host"
     return text.rpartition("FATAL:")[2].strip().rstrip(".")
 
 
@@ -93,7 +95,9 @@ async def ask_redis(settings: Settings) -> None:
     try:
         await client.set(f"{OWN_DATABASE}:start", "1", ex=1)  # a replica would answer a ping
     except (RedisError, OSError) as error:
-        raise Silent(f"BLITZ_REDIS_URL: Redis at {place(settings.redis_url)} cannot be used: {error}.") from error
+        raise Silent(
+            f"BLITZ_REDIS_URL: Redis at {place(settings.redis_url)} cannot be used: {reason(error)}."
+        ) from error
     finally:
         await client.aclose()
 

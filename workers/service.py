@@ -31,6 +31,8 @@ def serve(name: str, work: Work, check: Callable[[Settings], None]) -> int:
     logging.basicConfig(level=logging.INFO, format=f"%(asctime)s {name} %(levelname)s %(name)s %(message)s")
     for noisy in ("aiormq", "aio_pika"):  # the adapter says in one line what they say in a traceback
         logging.getLogger(noisy).setLevel(logging.CRITICAL)
+    for chatty in ("httpx", "httpx2", "alembic"):  # a line per request to the chain, three per start
+        logging.getLogger(chatty).setLevel(logging.WARNING)
     try:
         settings = settings_module.load()
         check(settings)

@@ -26,13 +26,23 @@ class Refused(Exception):
 class TraderClient:
     """One account's view of the API. Amounts are integers here and decimal strings on the wire."""
 
-    def __init__(self, url: str, keypair: Keypair | None = None, *, simulated: bool = False) -> None:
+    def __init__(
+        self, url: str, keypair: Keypair | None = None, *, simulated: bool = False, continent: str | None = None
+    ) -> None:
+        """`continent`: where a proxy shall take the trader to be, as Cloudflare would say it."""
         self.keypair = keypair or Keypair()
         self.account_id = str(self.keypair.pubkey())
         self._simulated = simulated
         # Kept by hand: Python's cookie jar gives no Secure cookie back over http, which browsers do on this machine.
         self._cookies: dict[str, str] = {}
-        self._http = httpx.AsyncClient(base_url=url, headers={"Origin": url}, timeout=30)
+        headers = {"Origin": url} | ({"CF-IPContinent": continent} if continent else {})
+        self._http = httpx.AsyncClient(base_url=url, headers=headers, timeout=30)
+
+    def seen_from(self, continent: str) -> "TraderClient":
+        """The same account in the same session, which a proxy takes to be on that continent."""
+        other = TraderClient(str(self._http.base_url).rstrip("/"), self.keypair, continent=continent)
+        other._cookies = self._cookies
+        return other
 
     async def close(self) -> None:
         """Let go of the connections."""
