@@ -296,3 +296,28 @@ INSERT INTO alembic_version (version_num) VALUES ('0001') RETURNING alembic_vers
 
 /
 
+-- Running upgrade 0001 -> 0002
+
+CREATE TABLE parked_orders (
+    parked_id VARCHAR2(32 CHAR) NOT NULL, 
+    account_id VARCHAR2(44 CHAR), 
+    token VARCHAR2(44 CHAR) NOT NULL, 
+    body BLOB NOT NULL, 
+    cause VARCHAR2(20 CHAR) NOT NULL, 
+    state VARCHAR2(10 CHAR) NOT NULL, 
+    note VARCHAR2(300 CHAR), 
+    parked_at_ms NUMBER(19) NOT NULL, 
+    ended_at_ms NUMBER(19) NOT NULL, 
+    PRIMARY KEY (parked_id)
+)
+
+/
+
+CREATE INDEX ix_parked_state ON parked_orders (state, parked_at_ms)
+
+/
+
+UPDATE alembic_version SET version_num='0002' WHERE alembic_version.version_num = '0001'
+
+/
+

@@ -24,6 +24,7 @@ from engine.persistence import (
     journal,
     launches,
     market,
+    parked,
     sessions,
     settlements,
     trading,
@@ -41,6 +42,8 @@ from tests.market_data import address, token_values
 PERSISTENCE: Final = Path(market.__file__).parent
 NEW: Final = token(7)
 ORDER: Final = make_order(Side.BUY, ONE_SOL)
+LOST: Final = make_order(Side.BUY, ONE_SOL, number=1)
+PARKED: Final = parked.parked_row(LOST.token, LOST.encoded(), "delivery_limit", START_MS)
 HASH, SIGNATURE = "f" * 64, "5" * 88
 
 LAUNCH: Final = pending_settlement(
@@ -167,6 +170,12 @@ STEPS: Final[dict[str, Callable[[Connection], Any]]] = {
     "journal.waiting": lambda c: journal.waiting(c) == [journal.Entry(1, token(0), b"\0")] or pytest.fail("other"),
     "journal.queues": lambda c: journal.queues(c) == {token(0)} or pytest.fail("other"),
     "journal.forget": lambda c: journal.forget(1, 1, c),
+    "parked.park": lambda c: [parked.park([PARKED], c) for _ in range(2)] == [1, 1] or pytest.fail("again"),
+    "parked.waiting": lambda c: parked.waiting(c) or pytest.fail("just parked"),
+    "parked.one": lambda c: parked.one(c, LOST.order_id) or pytest.fail("just parked"),
+    "parked.parked_order": lambda c: parked.parked_order(c, LOST.order_id) == LOST or pytest.fail("other"),
+    "parked.end": lambda c: parked.end(c, LOST.order_id, "rejected", "by hand", 5) or pytest.fail("just parked"),
+    "parked.decided_state": lambda c: parked.decided_state(c, ORDER.order_id) or pytest.fail("filled"),
     "sessions.replace": lambda c: sessions.replace(c, sessions.NewSession(HASH, account(0), 1, 9), "a" * 64, 0),
     "sessions.session": lambda c: sessions.session(c, HASH) or pytest.fail("just made"),
     "sessions.touch": lambda c: sessions.touch(c, HASH, 5),
