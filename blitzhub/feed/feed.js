@@ -17,7 +17,7 @@ const FAILED_RETRIES = 2;
 const topics = new Map();
 const watchers = new Set();
 const details = { delay_ms: null, seq: null, heard_ms: null };
-let state = Object.freeze({ state: "reconnecting", since_ms: null, offline: !navigator.onLine });
+let state = Object.freeze({ state: "reconnecting", since_ms: null, offline: navigator.onLine === false });
 let socket = null;
 let retries = 0;
 let retryTimer = 0;
@@ -52,7 +52,7 @@ function askSoon(topic) {
 }
 
 function setState(name, since_ms = null) {
-  const offline = !navigator.onLine || (name === "stale" && retries >= FAILED_RETRIES);
+  const offline = navigator.onLine === false || (name === "stale" && retries >= FAILED_RETRIES);
   if (state.state === name && state.since_ms === since_ms && state.offline === offline) return;
   state = Object.freeze({ state: name, since_ms, offline });
   document.documentElement.dataset.bhFeed = name;

@@ -98,10 +98,10 @@ _STORIES = {
     "the_connection_is_one_value_until_it_changes": """
       onConnection(() => {});
       check(connection() === connection(), true);
-      check(connection(), { state: "reconnecting", since_ms: null });
+      check(connection(), { state: "reconnecting", since_ms: null, offline: false });
       sockets[0].open();
       sockets[0].say({ channel: "heartbeat", data: { at_ms: 1 } });
-      check(connection(), { state: "live", since_ms: null });
+      check(connection(), { state: "live", since_ms: null, offline: false });
       check(document.documentElement.dataset.bhFeed, "live");
     """,
     "the_last_listener_ends_the_subscription_a_moment_later": """
