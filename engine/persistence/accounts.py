@@ -9,9 +9,8 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import Any, Final
 
-from sqlalchemy import Connection, Select, Table, and_, insert, or_, select
+from sqlalchemy import Connection, Select, and_, insert, or_, select
 from sqlalchemy.exc import IntegrityError
-from sqlmodel import SQLModel
 
 from engine.errors import Refusal
 from engine.identifiers import SOL
@@ -24,6 +23,7 @@ from engine.persistence.tables import (
     TokenRow,
     TradeRow,
     WalletRow,
+    table,
 )
 from engine.trading.orders import Order, OrderState
 from engine.units import MAX_AMOUNT
@@ -41,13 +41,9 @@ CONFIRMED: Final = "confirmed"
 _CURSOR = re.compile(r"([0-9]{1,19})\.([0-9a-f]{32})\Z")
 
 
-def _table(row: type[SQLModel]) -> Table:
-    return SQLModel.metadata.tables[str(row.__tablename__)]
-
-
-_ACCOUNTS, _WALLETS, _BALANCES = _table(AccountRow), _table(WalletRow), _table(BalanceRow)
-_ORDERS, _TRADES, _SETTLEMENTS = _table(OrderRow), _table(TradeRow), _table(SettlementRow)
-_TOKENS, _PARKED = _table(TokenRow), _table(ParkedRow)
+_ACCOUNTS, _WALLETS, _BALANCES = table(AccountRow), table(WalletRow), table(BalanceRow)
+_ORDERS, _TRADES, _SETTLEMENTS = table(OrderRow), table(TradeRow), table(SettlementRow)
+_TOKENS, _PARKED = table(TokenRow), table(ParkedRow)
 
 
 class InvalidCursor(Refusal):

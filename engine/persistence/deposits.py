@@ -9,8 +9,8 @@ from sqlalchemy import Connection, select
 from engine.identifiers import SOL
 from engine.persistence.bulk import chunks, insert_rows, update_rows
 from engine.persistence.launches import WALLETS
-from engine.persistence.tables import ScanCursorRow
-from engine.persistence.trading import BALANCE_STATE, BALANCES, SETTLEMENTS, TRANSFERS, lock_balances, table
+from engine.persistence.tables import ScanCursorRow, table
+from engine.persistence.trading import BALANCE_STATE, BALANCES, SETTLEMENTS, TRANSFERS, lock_balances
 from engine.trading.rows import Row
 
 CURSORS: Final = table(ScanCursorRow)

@@ -5,8 +5,7 @@ from dataclasses import dataclass
 
 from sqlalchemy import Connection, delete, func, insert, select
 
-from engine.persistence.tables import JournalQueueRow, JournalRow
-from engine.persistence.trading import table
+from engine.persistence.tables import JournalQueueRow, JournalRow, table
 
 JOURNAL, QUEUES = table(JournalRow), table(JournalQueueRow)
 

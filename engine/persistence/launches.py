@@ -3,7 +3,7 @@
 from sqlalchemy import Connection, func, insert, select
 
 from engine.persistence.bulk import insert_rows, update_rows
-from engine.persistence.tables import WalletRow
+from engine.persistence.tables import WalletRow, table
 from engine.persistence.trading import (
     ACCOUNTS,
     BALANCE_STATE,
@@ -12,7 +12,6 @@ from engine.persistence.trading import (
     TOKENS,
     TRANSFERS,
     lock_tokens,
-    table,
 )
 from engine.trading.rows import Row
 

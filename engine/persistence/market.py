@@ -11,14 +11,13 @@ from fractions import Fraction
 from functools import lru_cache
 from typing import Any, Final
 
-from sqlalchemy import Connection, RowMapping, Select, Table, and_, or_, select
-from sqlmodel import SQLModel
+from sqlalchemy import Connection, RowMapping, Select, and_, or_, select
 
 from engine.curve import PowerCurve, Rounding
 from engine.errors import Refusal
 from engine.indicators.candles import MINUTE_MS, Candle, Interval, Tick, bucket_of, fold, resample
-from engine.persistence.tables import CandleRow, TokenRow, TradeRow
-from engine.trading.events import figures
+from engine.persistence.tables import CandleRow, TokenRow, TradeRow, table
+from engine.trading.events import figures, trade_json
 from engine.units import MAX_AMOUNT
 
 ON_CURVE: Final = "curve"
@@ -37,11 +36,7 @@ TRADES_PER_READ: Final = 500
 _CURSOR = re.compile(r"([0-9]{1,19})\.([1-9A-HJ-NP-Za-km-z]{32,44})\Z")
 
 
-def _table(row: type[SQLModel]) -> Table:
-    return SQLModel.metadata.tables[str(row.__tablename__)]
-
-
-_TOKENS, _TRADES, _CANDLES = _table(TokenRow), _table(TradeRow), _table(CandleRow)
+_TOKENS, _TRADES, _CANDLES = table(TokenRow), table(TradeRow), table(CandleRow)
 
 
 class InvalidCursor(Refusal):
@@ -105,7 +100,7 @@ def trades(connection: Connection, address: str, limit: int, before_seq: int | N
         query = query.where(_TRADES.c.seq < before_seq)
     rows = connection.execute(query.limit(limit + 1)).mappings().all()
     earlier = [row["price"] for row in rows[1:]] + [0]
-    return [_trade_json(row, price) for row, price in zip(rows[:limit], earlier, strict=False)]
+    return [trade_json(row, price) for row, price in zip(rows[:limit], earlier, strict=False)]
 
 
 def candles(
@@ -242,22 +237,6 @@ def _from_trades(
     ]
     # The oldest bucket may lack trades when reading stopped before the first one: it is left out.
     return fold(ticks, interval.ms)[0 if whole else 1 :][-limit:]
-
-
-def _trade_json(row: RowMapping, price_before: int) -> dict[str, Any]:
-    return {
-        "type": "trade",
-        "token": row["token"],
-        "seq": row["seq"],
-        "side": row["side"],
-        "lamports": str(row["lamports"]),
-        "tokens": str(row["tokens"]),
-        "price": str(row["price"]),
-        "price_before": str(price_before),
-        "trader": row["account_id"],
-        "sim": bool(row["simulated"]),
-        "at_ms": row["executed_at_ms"],
-    }
 
 
 def _token_json(row: Mapping[Any, Any]) -> dict[str, Any]:

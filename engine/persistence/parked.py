@@ -7,10 +7,9 @@ import hashlib
 from collections.abc import Mapping, Sequence
 from typing import Any, Final
 
-from sqlalchemy import Connection, Table, insert, select, update
-from sqlmodel import SQLModel
+from sqlalchemy import Connection, insert, select, update
 
-from engine.persistence.tables import OrderRow, ParkedRow
+from engine.persistence.tables import OrderRow, ParkedRow, table
 from engine.trading.orders import Order, OrderState, UnreadableOrder, decoded
 
 PARKED: Final = "parked"
@@ -19,11 +18,7 @@ PARKED: Final = "parked"
 MAX_PAGE: Final = 1_000
 
 
-def _table(row: type[SQLModel]) -> Table:
-    return SQLModel.metadata.tables[str(row.__tablename__)]
-
-
-_PARKED, _ORDERS = _table(ParkedRow), _table(OrderRow)
+_PARKED, _ORDERS = table(ParkedRow), table(OrderRow)
 
 
 def parked_row(token: str, body: bytes, cause: str, now_ms: int) -> dict[str, Any]:

@@ -4,17 +4,11 @@ from collections.abc import Mapping
 from dataclasses import asdict, dataclass
 from typing import Any
 
-from sqlalchemy import Connection, Table, delete, insert, or_, select, update
-from sqlmodel import SQLModel
+from sqlalchemy import Connection, delete, insert, or_, select, update
 
-from engine.persistence.tables import AccountRow, NonceRow, SessionRow
+from engine.persistence.tables import AccountRow, NonceRow, SessionRow, table
 
-
-def _table(row: type[SQLModel]) -> Table:
-    return SQLModel.metadata.tables[str(row.__tablename__)]
-
-
-_SESSIONS, _NONCES, _ACCOUNTS = _table(SessionRow), _table(NonceRow), _table(AccountRow)
+_SESSIONS, _NONCES, _ACCOUNTS = table(SessionRow), table(NonceRow), table(AccountRow)
 
 
 @dataclass(frozen=True, slots=True)

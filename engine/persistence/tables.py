@@ -5,8 +5,13 @@ Amounts are lamports or base units, prices 10^-15 SOL per whole token, times UTC
 
 from typing import Any
 
-from sqlalchemy import BigInteger, Index, LargeBinary, SmallInteger, UniqueConstraint
+from sqlalchemy import BigInteger, Index, LargeBinary, SmallInteger, Table, UniqueConstraint
 from sqlmodel import Field, SQLModel
+
+
+def table(row: type[SQLModel]) -> Table:
+    """The Core table behind a SQLModel class."""
+    return SQLModel.metadata.tables[str(row.__tablename__)]
 
 
 def key(length: int) -> Any:

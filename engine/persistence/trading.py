@@ -7,8 +7,7 @@ money (deposits, launches, withdrawals) locks in the same order.
 from collections.abc import Iterable, Sequence
 from typing import Final
 
-from sqlalchemy import Connection, Table, select
-from sqlmodel import SQLModel
+from sqlalchemy import Connection, select
 
 from engine.identifiers import SOL, TokenAddress
 from engine.indicators.candles import MINUTE_MS, Candle, bucket_of
@@ -22,17 +21,12 @@ from engine.persistence.tables import (
     TokenRow,
     TradeRow,
     TransferRow,
+    table,
 )
 from engine.trading.batch import BalanceKey, Changes, Locked, candle_row
 from engine.trading.execution import Stage
 from engine.trading.orders import Order
 from engine.trading.rows import Row
-
-
-def table(row: type[SQLModel]) -> Table:
-    """The Core table behind a SQLModel class."""
-    return row.__table__  # type: ignore[attr-defined,no-any-return]
-
 
 TOKENS, BALANCES, CANDLES = table(TokenRow), table(BalanceRow), table(CandleRow)
 ORDERS, TRADES, SETTLEMENTS, TRANSFERS = table(OrderRow), table(TradeRow), table(SettlementRow), table(TransferRow)

@@ -32,23 +32,24 @@ def message(channel: str, event: Mapping[str, Any]) -> BusMessage:
 
 def trade(row: Mapping[str, Any], price_before: int, token: Mapping[str, Any]) -> BusMessage:
     """A fill. `row` is the `trades` row, `token` the token's row after it."""
-    return message(
-        token_channel(row["token"]),
-        {
-            "type": "trade",
-            "token": row["token"],
-            "seq": row["seq"],
-            "side": row["side"],
-            "lamports": str(row["lamports"]),
-            "tokens": str(row["tokens"]),
-            "price": str(row["price"]),
-            "price_before": str(price_before),
-            "trader": row["account_id"],
-            "sim": bool(row["simulated"]),
-            "at_ms": row["executed_at_ms"],
-            **figures(token),
-        },
-    )
+    return message(token_channel(row["token"]), {**trade_json(row, price_before), **figures(token)})
+
+
+def trade_json(row: Mapping[Any, Any], price_before: int) -> dict[str, Any]:
+    """A `trades` row as the event and the API say it; the token's figures stand beside it in the event alone."""
+    return {
+        "type": "trade",
+        "token": row["token"],
+        "seq": row["seq"],
+        "side": row["side"],
+        "lamports": str(row["lamports"]),
+        "tokens": str(row["tokens"]),
+        "price": str(row["price"]),
+        "price_before": str(price_before),
+        "trader": row["account_id"],
+        "sim": bool(row["simulated"]),
+        "at_ms": row["executed_at_ms"],
+    }
 
 
 def figures(token: Mapping[str, Any]) -> dict[str, Any]:
