@@ -55,7 +55,7 @@ class Settings:
     creator_share_percent: int = 30
     minimum_buy_lamports: int = 10_000_000
     order_deadline_ms: int = 60_000
-    batch_limit: int = 200
+    batch_limit: int = 500
     commit_spacing_ms: int = 0
 
     confirm_poll_ms: int = 500

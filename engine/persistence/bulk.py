@@ -68,12 +68,12 @@ def select_by_keys(
     if distinct and _travel_as_json(connection, of, keys):
         rows = [dict(zip(keys, each, strict=True)) for each in distinct]
         answer = _execute_json(connection, _json_select_sql(of, keys, lock), keys, rows)
-        return [dict(zip(columns, row, strict=True)) for row in answer]
+        return [dict(zip(columns, row, strict=True)) for row in answer.fetchall()]
     found: list[dict[str, Any]] = []
     for part in chunks(distinct):
         sql = _select_sql(of, keys, _padded(len(part)), lock, connection.dialect)
         answer = connection.exec_driver_sql(sql.text, sql.parameters(part))
-        found.extend(dict(zip(columns, row, strict=True)) for row in answer)
+        found.extend([dict(zip(columns, row, strict=True)) for row in answer.fetchall()])
     return found
 
 

@@ -55,7 +55,7 @@ class TradeWorker:
         bus: Bus,
         clock: Clock,
         account_rent_lamports: int,
-        batch_limit: int = 200,
+        batch_limit: int = 500,
         commit_spacing_ms: int = 0,
     ) -> None:
         self._database = database
