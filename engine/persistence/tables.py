@@ -295,6 +295,26 @@ class ScanCursorRow(SQLModel, table=True):
     lamports: int = bigint()
 
 
+class SwitchRow(SQLModel, table=True):
+    """A switch over the platform; without a row it was never set."""
+
+    __tablename__ = "switches"
+    name: str = key(30)
+    is_set: int = flag()
+    reason: str = text(300)
+    changed_by: str = text(60)
+    changed_at_ms: int = bigint()
+
+
+class ReportRow(SQLModel, table=True):
+    """The newest report of a kind, as JSON."""
+
+    __tablename__ = "reports"
+    name: str = key(30)
+    body: bytes = Field(sa_type=LargeBinary)
+    made_at_ms: int = bigint()
+
+
 class JournalRow(SQLModel, table=True):
     """The embedded broker's journal: accepted orders that are not acknowledged yet."""
 

@@ -6,6 +6,7 @@ from enum import StrEnum
 
 from engine.identifiers import SOL
 from engine.trading.orders import Side
+from engine.units import LOCKED_LAMPORTS
 
 
 class Kind(StrEnum):
@@ -72,6 +73,23 @@ class Settlement:
         else:
             yield self.vault, SOL, self.lamports
             yield self.wallet, self.token, self.tokens
+
+    def effects(self) -> Iterator[tuple[str, str, int]]:
+        """What its landing changes on owned addresses: (address, asset, signed amount), network fee apart.
+
+        The ledger was moved by the same amounts when the row was written; reconciliation rests on that.
+        """
+        for payer, asset, amount in self.outflows():
+            yield payer, asset, -amount
+        if self.kind is Kind.LAUNCH:
+            yield self.vault, SOL, LOCKED_LAMPORTS
+            yield self.vault, self.token, self.tokens
+        elif self.side is Side.BUY:
+            yield self.vault, SOL, self.lamports
+            yield self.wallet, self.token, self.tokens
+        else:
+            yield self.wallet, SOL, self.lamports
+            yield self.vault, self.token, self.tokens
 
     def order_at(self, payer: str) -> int:
         """This settlement's place among the payer's own: by `account_seq` for its wallet, by `seq` for its vault."""

@@ -321,3 +321,29 @@ UPDATE alembic_version SET version_num='0002' WHERE alembic_version.version_num 
 
 /
 
+-- Running upgrade 0002 -> 0003
+
+CREATE TABLE switches (
+    name VARCHAR2(30 CHAR) NOT NULL, 
+    is_set SMALLINT NOT NULL, 
+    reason VARCHAR2(300 CHAR) NOT NULL, 
+    changed_by VARCHAR2(60 CHAR) NOT NULL, 
+    changed_at_ms NUMBER(19) NOT NULL, 
+    PRIMARY KEY (name)
+)
+
+/
+
+CREATE TABLE reports (
+    name VARCHAR2(30 CHAR) NOT NULL, 
+    body BLOB NOT NULL, 
+    made_at_ms NUMBER(19) NOT NULL, 
+    PRIMARY KEY (name)
+)
+
+/
+
+UPDATE alembic_version SET version_num='0003' WHERE alembic_version.version_num = '0002'
+
+/
+

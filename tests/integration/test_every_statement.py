@@ -25,11 +25,14 @@ from engine.persistence import (
     launches,
     market,
     parked,
+    reports,
     sessions,
     settlements,
+    switches,
     trading,
 )
 from engine.persistence.database import Connection, Database
+from engine.persistence.switches import Switch, SwitchState
 from engine.settlement.settlement import State
 from engine.trading.batch import Batch
 from engine.trading.orders import Side
@@ -44,6 +47,7 @@ NEW: Final = token(7)
 ORDER: Final = make_order(Side.BUY, ONE_SOL)
 LOST: Final = make_order(Side.BUY, ONE_SOL, number=1)
 PARKED: Final = parked.parked_row(LOST.token, LOST.encoded(), "delivery_limit", START_MS)
+LIFTED: Final = SwitchState(False, "found it", "ann", 3)
 HASH, SIGNATURE = "f" * 64, "5" * 88
 
 LAUNCH: Final = pending_settlement(
@@ -113,6 +117,15 @@ def take_back(connection: Connection) -> None:
     assert settlements.take_back(connection, launch, State.FAILED, 1, "refused")
 
 
+def turn(connection: Connection) -> None:
+    frozen = SwitchState(True, "a lamport is missing", "reconcile", 1)
+    later = replace(frozen, reason="another", changed_at_ms=2)
+    told = [switches.turn(connection, Switch.WITHDRAWALS_FROZEN, to) for to in (frozen, later)]
+    assert (told, switches.state(connection, Switch.WITHDRAWALS_FROZEN)) == ([True, False], frozen)
+    told = [switches.turn(connection, Switch.WITHDRAWALS_FROZEN, LIFTED) for _ in range(2)]
+    assert told == [True, False]
+
+
 STEPS: Final[dict[str, Callable[[Connection], Any]]] = {
     "accounts.add_account": lambda c: accounts.add_account(c, accounts.NewAccount(account(8), wallet(8), "k", True, 1)),
     "accounts.account": lambda c: accounts.account(c, account(8)) or pytest.fail("just made"),
@@ -176,6 +189,11 @@ STEPS: Final[dict[str, Callable[[Connection], Any]]] = {
     "parked.parked_order": lambda c: parked.parked_order(c, LOST.order_id) == LOST or pytest.fail("other"),
     "parked.end": lambda c: parked.end(c, LOST.order_id, "rejected", "by hand", 5) or pytest.fail("just parked"),
     "parked.decided_state": lambda c: parked.decided_state(c, ORDER.order_id) or pytest.fail("filled"),
+    "switches.turn": turn,
+    "switches.state": lambda c: switches.state(c, Switch.WITHDRAWALS_FROZEN) == LIFTED or pytest.fail("not lifted"),
+    "switches.is_set": lambda c: switches.is_set(c, Switch.WITHDRAWALS_FROZEN) and pytest.fail("not lifted"),
+    "reports.store": lambda c: [reports.store(c, "proof", body, n) for n, body in enumerate((b"{}", b"[]"))],
+    "reports.latest": lambda c: reports.latest(c, "proof") == (b"[]", 1) or pytest.fail("not the newest"),
     "sessions.replace": lambda c: sessions.replace(c, sessions.NewSession(HASH, account(0), 1, 9), "a" * 64, 0),
     "sessions.session": lambda c: sessions.session(c, HASH) or pytest.fail("just made"),
     "sessions.touch": lambda c: sessions.touch(c, HASH, 5),
