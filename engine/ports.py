@@ -5,7 +5,7 @@ Use cases import this module and never an adapter; `engine/bootstrap.py` puts th
 
 from collections.abc import AsyncIterator, Sequence
 from dataclasses import dataclass
-from typing import Protocol
+from typing import NamedTuple, Protocol
 
 from engine.identifiers import Address, TokenAddress
 
@@ -18,8 +18,7 @@ class Clock(Protocol):
         ...
 
 
-@dataclass(frozen=True, slots=True)
-class Delivery:
+class Delivery(NamedTuple):
     """One message as a consumer receives it. `redelivered` says it may have been executed before."""
 
     token: TokenAddress
@@ -82,8 +81,7 @@ class Broker(Protocol):
         ...
 
 
-@dataclass(frozen=True, slots=True)
-class BusMessage:
+class BusMessage(NamedTuple):
     """A live event on a channel. An empty payload says: messages of this channel may have been lost, repair."""
 
     channel: str

@@ -1,12 +1,12 @@
 """The trading fee: how much of a trade's SOL it takes and who it belongs to."""
 
 from dataclasses import dataclass
+from typing import NamedTuple
 
 from engine.units import BPS_PER_ONE
 
 
-@dataclass(frozen=True, slots=True)
-class Fees:
+class Fees(NamedTuple):
     """One trade's fee in lamports; `total_lamports` is exactly creator plus platform."""
 
     total_lamports: int

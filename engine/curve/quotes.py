@@ -4,6 +4,7 @@ Rounding always favours the reserve, so after any sequence of trades it holds at
 """
 
 from dataclasses import dataclass
+from typing import NamedTuple
 
 from engine.curve.fees import Fees
 from engine.curve.power import CurveRefusal, PowerCurve, Rounding
@@ -41,8 +42,7 @@ class MoreThanSold(CurveRefusal):
     code = "more_than_supply"
 
 
-@dataclass(frozen=True, slots=True)
-class BuyQuote:
+class BuyQuote(NamedTuple):
     """A buy's outcome. charged = cost + fee; charged + refund = offered. Tokens and supply are base units."""
 
     tokens: int
@@ -61,8 +61,7 @@ class BuyQuote:
         return scaled_minimum(min_tokens_out, self.charged_lamports + self.refund_lamports, self.charged_lamports)
 
 
-@dataclass(frozen=True, slots=True)
-class SellQuote:
+class SellQuote(NamedTuple):
     """A sell's outcome. received = proceeds - fee. Tokens and supply are base units."""
 
     tokens: int

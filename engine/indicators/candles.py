@@ -7,9 +7,8 @@ Prices are 10^-15 SOL per whole token, volumes lamports, times UTC epoch millise
 """
 
 from collections.abc import Iterable, Sequence
-from dataclasses import dataclass
 from enum import StrEnum
-from typing import Final
+from typing import Final, NamedTuple
 
 import polars as pl
 
@@ -40,8 +39,7 @@ _LENGTH_MS: Final = {
 }
 
 
-@dataclass(frozen=True, slots=True)
-class Candle:
+class Candle(NamedTuple):
     """The trades of one bucket. `bucket_ms` is where it begins, a multiple of the interval."""
 
     bucket_ms: int
@@ -53,8 +51,7 @@ class Candle:
     trades: int
 
 
-@dataclass(frozen=True, slots=True)
-class Tick:
+class Tick(NamedTuple):
     """What a candle needs of a trade. `price_before` is 0 for the first trade ever."""
 
     at_ms: int

@@ -6,7 +6,7 @@ events to publish once they are committed.
 
 import logging
 from collections.abc import Mapping
-from dataclasses import asdict, dataclass, field
+from dataclasses import dataclass, field
 from typing import Any
 
 from engine.identifiers import SOL
@@ -187,7 +187,7 @@ class Batch:
 
 def candle_row(token: str, candle: Candle) -> Row:
     """The candle as its table keeps it."""
-    return {"token": token, **asdict(candle)}
+    return {"token": token, **candle._asdict()}
 
 
 def market_cap_lamports(token: Mapping[str, Any]) -> int:

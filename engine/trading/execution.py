@@ -8,7 +8,7 @@ from dataclasses import dataclass
 from enum import StrEnum
 from fractions import Fraction
 from functools import lru_cache
-from typing import Any, Final
+from typing import Any, Final, NamedTuple
 
 from engine.curve import (
     BelowMinimum,
@@ -36,8 +36,7 @@ class Stage(StrEnum):
     FAILED = "failed"
 
 
-@dataclass(frozen=True, slots=True)
-class Fill:
+class Fill(NamedTuple):
     """What a fill does. `lamports` is the trader's SOL leg: paid, fee included (buy), or received after it (sell)."""
 
     tokens: int
@@ -60,8 +59,7 @@ class Rejection:
     detail: str | None = None
 
 
-@dataclass(frozen=True, slots=True)
-class Purse:
+class Purse(NamedTuple):
     """What the trader can use: SOL above the locked minimum, tokens, and whether a token account exists."""
 
     free_lamports: int

@@ -2,9 +2,8 @@
 
 import hashlib
 from collections.abc import Mapping
-from dataclasses import dataclass
 from enum import StrEnum
-from typing import Any
+from typing import Any, NamedTuple
 
 import orjson
 
@@ -43,8 +42,7 @@ class Reason(StrEnum):
     ENGINE_ERROR = "engine_error"
 
 
-@dataclass(frozen=True, slots=True)
-class Order:
+class Order(NamedTuple):
     """A request to trade.
 
     `amount` is lamports to spend, fee included (buy), or base units to sell; `bound` is the slippage bound:

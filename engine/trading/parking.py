@@ -7,7 +7,6 @@ is executed and ended, or neither.
 import asyncio
 import logging
 from collections.abc import Callable, Sequence
-from dataclasses import replace
 from functools import partial
 from typing import Any, Final
 
@@ -77,7 +76,7 @@ async def replay(services: Services, worker: TradeWorker, parked_id: str) -> Ord
 
     def execute(order: Order, connection: Connection) -> list[BusMessage]:
         deadline_ms = services.clock.now_ms() + services.settings.order_deadline_ms
-        return worker.execute([replace(order, deadline_ms=deadline_ms)], True, connection)
+        return worker.execute([order._replace(deadline_ms=deadline_ms)], True, connection)
 
     return await _end(services, parked_id, REPLAYED, None, execute)
 

@@ -177,7 +177,7 @@ async def test_an_order_whose_booking_raises_is_an_engine_error_and_the_others_a
         if row["address"] == orders[4].token and fill.tokens == big:
             raise ZeroDivisionError("a bug")
 
-    orders[4] = replace(orders[4], amount=3 * ONE_SOL)
+    orders[4] = orders[4]._replace(amount=3 * ONE_SOL)
     big = _tokens_bought_by(database, orders[:5])
     monkeypatch.setattr(Batch, "_move_token", fail_on_the_fifth)
     consumer = ScriptedConsumer([deliveries(orders)])
