@@ -2,7 +2,6 @@
 
 import asyncio
 from collections.abc import Iterator
-from dataclasses import replace
 from pathlib import Path
 from types import SimpleNamespace
 from typing import Any
@@ -110,7 +109,7 @@ async def test_a_final_order_is_not_parked_and_one_that_comes_back_is_parked_aga
     final, again = make_order(Side.BUY, ONE_SOL), make_order(Side.BUY, ONE_SOL, number=1)
     await desk.park(final)
     await desk.replay(final.order_id)
-    await desk.park(final, again, replace(again, simulated=True))
+    await desk.park(final, again, again._replace(simulated=True))
     assert await desk.waiting() == [again.order_id]
 
 

@@ -4,7 +4,6 @@ import asyncio
 import random
 from collections.abc import Iterator, Sequence
 from contextlib import contextmanager, suppress
-from dataclasses import replace
 from typing import Any
 
 import orjson
@@ -111,7 +110,7 @@ async def test_a_redelivered_batch_that_was_half_committed_is_completed_in_order
 @pytest.mark.parametrize("together", [True, False])
 async def test_of_two_bodies_with_one_id_the_first_wins(database: Database, together: bool) -> None:
     first = make_order(Side.BUY, ONE_SOL)
-    other = replace(first, amount=2 * ONE_SOL, body_hash=body_hash(Side.BUY, first.token, 2 * ONE_SOL, 1, None))
+    other = first._replace(amount=2 * ONE_SOL, body_hash=body_hash(Side.BUY, first.token, 2 * ONE_SOL, 1, None))
     batches = [deliveries([first, other])] if together else [deliveries([first]), deliveries([other])]
     consumer = ScriptedConsumer(batches)
     await work(database, consumer, lambda: len(consumer.acknowledged) == 2)

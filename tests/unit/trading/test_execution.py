@@ -1,6 +1,6 @@
 """One order decided: every reason, and every bound exactly on its edge."""
 
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
 from typing import Any, Final
 
 import pytest
@@ -74,10 +74,10 @@ CASES: Final = [
     Case("all tokens held", SELL, None, purse=Purse(0, 10**9, True)),
     Case("a base unit short", SELL, Reason.FUNDS, purse=Purse(0, 10**9 - 1, True)),
     Case("a sell without an account", SELL, Reason.FUNDS, purse=Purse(ONE_SOL, 0, False)),
-    Case("the bound exactly met", replace(BUY, bound=BOUGHT.tokens), None),
-    Case("a base unit under the bound", replace(BUY, bound=BOUGHT.tokens + 1), Reason.SLIPPAGE),
-    Case("the sell's bound exactly met", replace(SELL, bound=SOLD.received_lamports), None),
-    Case("a lamport under the bound", replace(SELL, bound=SOLD.received_lamports + 1), Reason.SLIPPAGE),
+    Case("the bound exactly met", BUY._replace(bound=BOUGHT.tokens), None),
+    Case("a base unit under the bound", BUY._replace(bound=BOUGHT.tokens + 1), Reason.SLIPPAGE),
+    Case("the sell's bound exactly met", SELL._replace(bound=SOLD.received_lamports), None),
+    Case("a lamport under the bound", SELL._replace(bound=SOLD.received_lamports + 1), Reason.SLIPPAGE),
     Case("the filling buy", FILLING, None),
     Case("the filling buy at its widest bound", FILLING._replace(bound=WIDEST_BOUND), None),
     Case("and one beyond", FILLING._replace(bound=WIDEST_BOUND + 1), Reason.SLIPPAGE),
@@ -161,7 +161,7 @@ def test_the_filling_buy_gets_its_rest_back_and_fills_the_curve_to_the_last_unit
 def test_a_rejection_says_its_figures() -> None:
     short = decide(BUY, on_curve(), poor(7), START_MS, RENT)
     late = decide(BUY, on_curve(), RICH, BUY.deadline_ms + 12, RENT)
-    slipped = decide(replace(SELL, bound=10**12), on_curve(), RICH, START_MS, RENT)
+    slipped = decide(SELL._replace(bound=10**12), on_curve(), RICH, START_MS, RENT)
     assert short == Rejection(Reason.FUNDS, f"needs {BOUGHT.charged_lamports} lamports, 7 are free")
     assert late == Rejection(Reason.DEADLINE, "12 ms late")
     assert slipped == Rejection(
