@@ -18,9 +18,11 @@ from engine.clock import SystemClock
 from engine.collector import calm_collector
 from engine.persistence.database import ConnectionOptions, Database
 from engine.persistence.trading import queued_tokens
-from engine.ports import Broker, Bus, Cache, Clock, KeyStore
+from engine.ports import Broker, Bus, Cache, Clock, KeyStore, Signer
 from engine.services import Services
 from engine.settings import InvalidSettings, Settings
+from engine.settlement.signer import LocalSigner
+from engine.settlement.transactions import ComputeBudget
 from engine.trading.token_cache import WriteThroughBus
 
 log = logging.getLogger(__name__)
@@ -43,6 +45,8 @@ async def open_services(settings: Settings) -> AsyncIterator[Services]:
         broker = await _broker(settings, database)
         stack.push_async_callback(broker.close)
         bus, cache = await open_bus_and_cache(settings, clock, stack)
+        signer = _signer(settings, database, clock)
+        stack.push_async_callback(signer.close)
         stack.enter_context(calm_collector())
         yield Services(
             settings=settings,
@@ -52,7 +56,7 @@ async def open_services(settings: Settings) -> AsyncIterator[Services]:
             bus=WriteThroughBus(bus, cache),
             cache=cache,
             chain=chain,
-            keys=_keys(settings),
+            signer=signer,
         )
 
 
@@ -101,6 +105,11 @@ async def open_bus_and_cache(settings: Settings, clock: Clock, stack: AsyncExitS
     bus = RedisBus(redis, queue, prefix)
     stack.push_async_callback(bus.close)
     return bus, RedisCache(redis, queue, prefix)
+
+
+def _signer(settings: Settings, database: Database, clock: Clock) -> Signer:
+    budget = ComputeBudget(settings.compute_unit_limit, settings.compute_unit_price_microlamports)
+    return LocalSigner(_keys(settings), database, clock, budget)
 
 
 def _keys(settings: Settings) -> KeyStore:

@@ -7,6 +7,7 @@ from collections.abc import AsyncIterator, Sequence
 from dataclasses import dataclass
 from typing import NamedTuple, Protocol
 
+from engine.errors import Refusal
 from engine.identifiers import Address, TokenAddress
 
 
@@ -145,14 +146,74 @@ class Cache(Protocol):
 
 
 class KeyStore(Protocol):
-    """Private keys by name; they never leave it."""
+    """Private keys by name; they never leave it. Calls may block: only the signer makes them, in a thread.
+
+    Raises:
+        engine.errors.Unavailable: from every method, when the store cannot be asked now.
+    """
 
     def create(self, name: str) -> Address:
         """Make the key if it does not exist yet and return its address. Idempotent."""
         ...
 
-    def sign(self, name: str, message: bytes) -> bytes:
-        """The 64-byte ed25519 signature of the message by that key."""
+    def address(self, name: str) -> Address | None:
+        """The address of that name's key, None when there is none."""
+        ...
+
+    def sign(self, wanted: Sequence[tuple[str, bytes]]) -> list[bytes | Refusal]:
+        """The 64-byte ed25519 signature of each (key's name, message), or why there is none, in the order asked."""
+        ...
+
+    def check(self) -> None:
+        """Raises `engine.errors.Unavailable` when nothing could be signed now."""
+        ...
+
+    def close(self) -> None:
+        """Let go of connections."""
+        ...
+
+
+@dataclass(frozen=True, slots=True)
+class SigningRequest:
+    """A message to sign with every key it needs, and the stored settlement that asks for it."""
+
+    settlement_id: str
+    message: bytes
+
+
+@dataclass(frozen=True, slots=True)
+class Signed:
+    """A transaction ready to be sent; the signature is the fee payer's, which names the transaction."""
+
+    signature: str
+    transaction: bytes
+
+
+class Signer(Protocol):
+    """What stands before the keys: it signs what a stored settlement asks for, and nothing else.
+
+    Raises:
+        engine.errors.Unavailable: from every method, when the signer or its key store cannot be asked now.
+    """
+
+    async def fee_payer(self) -> Address:
+        """The platform's address that pays the network."""
+        ...
+
+    async def create_key(self, name: str) -> Address:
+        """Make the key of that name if it does not exist yet and return its address. Idempotent."""
+        ...
+
+    async def sign(self, wanted: Sequence[SigningRequest]) -> list[Signed | Refusal]:
+        """Each request's transaction, or why it is not signed, in the order asked."""
+        ...
+
+    async def check(self) -> None:
+        """Raises `engine.errors.Unavailable` when nothing could be signed now."""
+        ...
+
+    async def close(self) -> None:
+        """Let go of connections and keys."""
         ...
 
 

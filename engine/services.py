@@ -3,7 +3,7 @@
 from dataclasses import dataclass, field
 
 from engine.persistence.database import Database
-from engine.ports import Broker, Bus, Cache, Chain, Clock, KeyStore
+from engine.ports import Broker, Bus, Cache, Chain, Clock, Signer
 from engine.settings import Settings
 from engine.trading.token_cache import TokenCache
 
@@ -19,7 +19,7 @@ class Services:
     bus: Bus
     cache: Cache
     chain: Chain
-    keys: KeyStore
+    signer: Signer
     tokens: TokenCache = field(init=False)
 
     def __post_init__(self) -> None:

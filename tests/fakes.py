@@ -14,6 +14,8 @@ from engine.persistence.database import Database
 from engine.ports import AddressHistory, BalanceChange, Blockhash, ChainBalances, Consumer, SignatureStatus
 from engine.services import Services
 from engine.settings import Settings
+from engine.settlement.signer import LocalSigner
+from engine.settlement.transactions import ComputeBudget
 from engine.trading.token_cache import WriteThroughBus
 
 START_MS = 1_790_000_000_000
@@ -136,7 +138,7 @@ def fake_services(directory: Path, migrated: Path, **settings: Any) -> Iterator[
             bus=WriteThroughBus(MemoryBus(), cache),
             cache=cache,
             chain=FakeChain(),
-            keys=SeedKeyStore(directory / "keys.seed"),
+            signer=LocalSigner(SeedKeyStore(directory / "keys.seed"), database, clock, ComputeBudget(120_000, 0)),
         )
     finally:
         database.close()

@@ -17,11 +17,12 @@ from engine.identifiers import SOL, new_id
 from engine.persistence.launches import WALLETS
 from engine.persistence.tables import AccountRow, OrderRow, SettlementRow, TokenRow, TradeRow, WalletRow
 from engine.persistence.trading import ACCOUNTS, BALANCES, ORDERS, SETTLEMENTS, TOKENS, TRADES
-from engine.ports import BusMessage
+from engine.ports import BusMessage, KeyStore
 from engine.services import Services
 from engine.settings import Settings, load
 from engine.settlement.programs import TOKEN_ACCOUNT_SIZE, mint_size_bytes
 from engine.settlement.service import SettlementService
+from engine.settlement.signer import LocalSigner
 from engine.units import LOCKED_LAMPORTS
 from tests.localnet import Localnet
 
@@ -49,10 +50,16 @@ class Ledger:
 
     services: Services
 
+    @property
+    def keys(self) -> KeyStore:
+        """The key store itself, past the signer."""
+        assert isinstance(self.services.signer, LocalSigner)
+        return self.services.signer.keys
+
     def account(self, name: str, lamports: int) -> str:
         """An account with that balance; returns its trading wallet, which the test must fund on the chain."""
-        account_id = self.services.keys.create(f"account/{name}")
-        wallet = self.services.keys.create(f"wallet/{account_id}")
+        account_id = self.keys.create(f"account/{name}")
+        wallet = self.keys.create(f"wallet/{account_id}")
         with self.services.database.transaction() as connection:
             connection.execute(insert(ACCOUNTS), defaults(AccountRow) | {"account_id": account_id, "wallet": wallet})
             _own(connection, wallet, "trading", f"wallet/{account_id}", account_id=account_id)
@@ -62,7 +69,7 @@ class Ledger:
 
     async def launch(self, creator: str, name: str = "Voltage Cat", uri: str = "http://localhost:8600/t.json") -> str:
         """A token and its launch settlement; returns the token's address."""
-        chain, keys = self.services.chain, self.services.keys
+        chain, keys = self.services.chain, self.keys
         client_id = str(uuid4())
         token = keys.create(f"mint/{client_id}")
         vault = keys.create(f"vault/{token}")

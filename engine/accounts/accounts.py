@@ -1,6 +1,5 @@
 """An account: made at the first sign-in, together with its trading wallet and its SOL balance."""
 
-import asyncio
 from contextlib import suppress
 from dataclasses import dataclass
 from functools import partial
@@ -8,6 +7,7 @@ from functools import partial
 from engine.identifiers import AccountId, Address
 from engine.persistence import accounts as rows
 from engine.services import Services
+from engine.settlement import key_names
 
 
 @dataclass(frozen=True, slots=True)
@@ -27,8 +27,8 @@ async def get_or_create(services: Services, account_id: AccountId, simulated: bo
     """
     found = await services.database.read(partial(rows.account, account_id=account_id))
     if found is None:
-        key_name = f"wallet/{account_id}"
-        wallet = await asyncio.to_thread(services.keys.create, key_name)
+        key_name = key_names.wallet(account_id)
+        wallet = await services.signer.create_key(key_name)
         new = rows.NewAccount(account_id, wallet, key_name, simulated, services.clock.now_ms())
         with suppress(rows.AlreadyThere):  # another sign-in of the same wallet was faster, with the same key
             await services.database.write(partial(rows.add_account, new=new))

@@ -9,10 +9,12 @@ import hashlib
 import os
 import secrets
 import stat
+from collections.abc import Sequence
 from pathlib import Path
 
 from solders.keypair import Keypair
 
+from engine.errors import Refusal
 from engine.identifiers import Address
 from engine.settings import Environment
 
@@ -45,9 +47,19 @@ class SeedKeyStore:
         """The address of that name's key."""
         return Address(str(self._key(name).pubkey()))
 
-    def sign(self, name: str, message: bytes) -> bytes:
-        """The 64-byte ed25519 signature of the message by that name's key."""
-        return bytes(self._key(name).sign_message(message))
+    def address(self, name: str) -> Address | None:
+        """The address of that name's key: every name has one."""
+        return self.create(name)
+
+    def sign(self, wanted: Sequence[tuple[str, bytes]]) -> list[bytes | Refusal]:
+        """The 64-byte ed25519 signature of each message by that name's key."""
+        return [bytes(self._key(name).sign_message(message)) for name, message in wanted]
+
+    def check(self) -> None:
+        """The seed was read."""
+
+    def close(self) -> None:
+        """Nothing is open."""
 
     def _key(self, name: str) -> Keypair:
         key = self._keys.get(name)

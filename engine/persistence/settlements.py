@@ -35,12 +35,21 @@ def confirmed_since(connection: Connection, created_since_ms: int) -> list[tuple
     return [(_settlement(row), row["slot"]) for row in connection.execute(statement).mappings()]
 
 
+def by_id(connection: Connection, settlement_ids: Sequence[str]) -> dict[str, Settlement]:
+    """Those of these settlements that exist."""
+    found: dict[str, Settlement] = {}
+    for part in chunks(settlement_ids):
+        statement = _all_settlements().where(SETTLEMENTS.c.settlement_id.in_(part))
+        found.update((row["settlement_id"], _settlement(row)) for row in connection.execute(statement).mappings())
+    return found
+
+
 def _settlements(state: State) -> Select[Any]:
-    return (
-        select(SETTLEMENTS, *_TEXTS)
-        .join_from(SETTLEMENTS, TOKENS, SETTLEMENTS.c.token == TOKENS.c.address)
-        .where(SETTLEMENTS.c.state == state.value)
-    )
+    return _all_settlements().where(SETTLEMENTS.c.state == state.value)
+
+
+def _all_settlements() -> Select[Any]:
+    return select(SETTLEMENTS, *_TEXTS).join_from(SETTLEMENTS, TOKENS, SETTLEMENTS.c.token == TOKENS.c.address)
 
 
 def _settlement(row: RowMapping) -> Settlement:

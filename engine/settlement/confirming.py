@@ -40,12 +40,11 @@ class Confirmer:
         self,
         services: Services,
         flights: Flights,
-        fee_payer: str,
         fee_lamports: int,
         on_launch_confirmed: OnLaunchConfirmed,
         on_launch_failed: OnLaunchFailed,
     ) -> None:
-        self._services, self._flights, self._fee_payer = services, flights, fee_payer
+        self._services, self._flights = services, flights
         self._fee_lamports = fee_lamports
         self._on_launch_confirmed, self._on_launch_failed = on_launch_confirmed, on_launch_failed
 
@@ -151,7 +150,8 @@ class Confirmer:
         level = logging.ERROR if state is State.FAILED else logging.WARNING
         alert = "alert=settlement_failed " if state is State.FAILED else ""
         log.log(level, "%ssettlement %s landed with an error: %s", alert, settlement.settlement_id, error)
-        record = partial(self._record_error, flight=flight, state=state, errors=errors, error=error[:300])
+        fee = self._network_fee(flight, await self._services.signer.fee_payer())
+        record = partial(self._record_error, flight=flight, state=state, errors=errors, error=error[:300], fee=fee)
         self._services.bus.publish(await self._services.database.write(record))
         if state is State.FAILED:
             self._flights.fail(settlement)
@@ -159,14 +159,18 @@ class Confirmer:
             self._flights.give_back(flight)
 
     def _record_error(
-        self, connection: Connection, flight: Flight, state: State, errors: int, error: str
+        self, connection: Connection, flight: Flight, state: State, errors: int, error: str, fee: dict[str, Any]
     ) -> list[BusMessage]:
         """The row's new state and the network fee, which the platform paid for nothing."""
-        settlement, now_ms = flight.settlement, self._services.clock.now_ms()
+        settlement = flight.settlement
         if not rows.take_back(connection, settlement, state, errors, error):
             return []
-        rows.book_network_fee(connection, self._network_fee(flight, now_ms))
-        return self._after_failure(connection, settlement, now_ms, error) if state is State.FAILED else []
+        rows.book_network_fee(connection, fee)
+        return (
+            self._after_failure(connection, settlement, self._services.clock.now_ms(), error)
+            if state is State.FAILED
+            else []
+        )
 
     async def give_up(self, settlement: Settlement, error: str) -> None:
         """A pending settlement can never be sent; trying again cannot help, its row is a fault of ours, or worse."""
@@ -187,7 +191,7 @@ class Confirmer:
             return []
         return self._on_launch_failed(connection, asdict(settlement), now_ms, error)
 
-    def _network_fee(self, flight: Flight, now_ms: int) -> dict[str, Any]:
+    def _network_fee(self, flight: Flight, fee_payer: str) -> dict[str, Any]:
         return {
             "transfer_id": booking_id("fee", flight.signature),
             "kind": "network_fee",
@@ -196,10 +200,10 @@ class Confirmer:
             "amount": -self._fee_lamports,
             "account_seq": 0,
             "token": flight.settlement.token,
-            "address": self._fee_payer,
+            "address": fee_payer,
             "signature": flight.signature,
             "settlement_id": flight.settlement.settlement_id,
-            "created_at_ms": now_ms,
+            "created_at_ms": self._services.clock.now_ms(),
         }
 
 

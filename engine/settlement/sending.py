@@ -10,13 +10,14 @@ from typing import Final
 from engine.errors import Unavailable
 from engine.identifiers import SOL
 from engine.persistence import settlements as rows
-from engine.ports import Blockhash
+from engine.ports import Blockhash, Signed, SigningRequest
 from engine.services import Services
 from engine.settlement.flights import Flight, Flights
 from engine.settlement.planning import Holdings, sendable
 from engine.settlement.programs import MAX_TRANSACTION_BYTES
 from engine.settlement.settlement import Settlement, State
-from engine.settlement.signing import Signer, SignerRefused
+from engine.settlement.signer import NotPending
+from engine.settlement.signing import SignerRefused
 from engine.settlement.transactions import ComputeBudget, build, message_bytes
 
 log = logging.getLogger(__name__)
@@ -24,8 +25,11 @@ log = logging.getLogger(__name__)
 BLOCKHASH_MS: Final = 1_000
 """How long a blockhash is used: a fraction of the minute it is good for."""
 
-SIGNED_AT_ONCE: Final = 8
-"""Building and signing takes 0.2 ms each; the event loop breathes after this many."""
+BUILT_AT_ONCE: Final = 16
+"""Building takes 0.1 ms each; the event loop breathes after this many."""
+
+SIGNED_AT_ONCE: Final = 50
+"""So many are signed, stored and sent before the next: a slow signer delays the first ones no longer."""
 
 
 GiveUp = Callable[[Settlement, str], Awaitable[None]]
@@ -47,13 +51,10 @@ class SendingLimits:
 class Sender:
     """One round at a time: `round()`."""
 
-    def __init__(
-        self, services: Services, signer: Signer, flights: Flights, limits: SendingLimits, give_up: GiveUp
-    ) -> None:
-        self._services, self._signer, self._flights, self._limits = services, signer, flights, limits
+    def __init__(self, services: Services, flights: Flights, limits: SendingLimits, give_up: GiveUp) -> None:
+        self._services, self._flights, self._limits = services, flights, limits
         self._give_up = give_up
         self._window = limits.in_flight
-        self._key_names: dict[str, str] = {}
         self._blockhash: Blockhash | None = None
         self._blockhash_at_ms = 0
 
@@ -61,7 +62,7 @@ class Sender:
         """Send what may be sent now; how many were signed.
 
         Raises:
-            engine.errors.Unavailable: the chain cannot be asked; whatever is stored will be sent again.
+            engine.errors.Unavailable: chain or signer cannot be asked; whatever is stored will be sent again.
         """
         free = self._limits.in_flight - len(self._flights)
         if free <= 0:
@@ -80,10 +81,13 @@ class Sender:
             self._window = self._limits.in_flight
         elif not complete:
             self._window *= 2
-        signed = await self._signed(chosen)
-        if signed:
-            await self.send(await self._stored(signed))
-        return len(signed)
+        count = 0
+        for start in range(0, len(chosen), SIGNED_AT_ONCE):
+            signed = await self._signed(chosen[start : start + SIGNED_AT_ONCE])
+            if signed:
+                await self.send(await self._stored(signed))
+            count += len(signed)
+        return count
 
     async def _pending(self) -> tuple[list[Settlement], bool]:
         """The oldest pending settlements, cut where an older one may be missing, and whether they are all there are."""
@@ -106,41 +110,46 @@ class Sender:
         return Holdings(found.slot, amounts | found.tokens)
 
     async def _signed(self, chosen: list[Settlement]) -> list[Settlement]:
-        if not chosen:
-            return []
+        """Those that were signed. One that never can be is given up, one that somebody else signed is dropped.
+
+        Raises:
+            engine.errors.Unavailable: none of them can be signed now.
+        """
         if any(settlement.attempt for settlement in chosen):
             self._blockhash = None  # with the same one a repeated message would be the very transaction that failed
         blockhash = await self._fresh_blockhash()
-        await self._learn_keys(chosen)
+        requests = await self._built(chosen, blockhash)
+        answers = await self._services.signer.sign([request for _, request in requests])
         signed = []
-        for number, settlement in enumerate(chosen):
-            if number % SIGNED_AT_ONCE == SIGNED_AT_ONCE - 1:
-                await asyncio.sleep(0)
-            try:
-                signed.append(self._sign(settlement, blockhash))
-            except Unavailable:
-                raise
-            except SignerRefused as error:
-                await self._give_up(settlement, error.detail)
-            except Exception as error:
-                # One row that cannot be built must not keep all others from the chain.
-                log.exception("settlement %s cannot be built or signed", settlement.settlement_id)
-                await self._give_up(settlement, repr(error))
+        for (settlement, _), answer in zip(requests, answers, strict=True):
+            if isinstance(answer, Signed) and len(answer.transaction) <= MAX_TRANSACTION_BYTES:
+                signed.append(_as_signed(settlement, answer, blockhash))
+            elif isinstance(answer, Signed):
+                await self._give_up(settlement, f"the transaction has {len(answer.transaction)} bytes")
+            elif isinstance(answer, SignerRefused) and not isinstance(answer, NotPending):
+                await self._give_up(settlement, answer.detail)
+            else:
+                log.warning("settlement %s is not signed now: %s", settlement.settlement_id, answer)
+        out_of_reach = [answer for answer in answers if isinstance(answer, Unavailable)]
+        if out_of_reach and not signed:
+            raise out_of_reach[0]
         return signed
 
-    def _sign(self, settlement: Settlement, blockhash: Blockhash) -> Settlement:
-        message = build(settlement, self._signer.fee_payer, blockhash.value, self._limits.budget)
-        signed = self._signer.sign(message_bytes(message), settlement, self._key_names)
-        if len(signed.transaction) > MAX_TRANSACTION_BYTES:
-            raise SignerRefused(f"the transaction has {len(signed.transaction)} bytes")
-        return replace(
-            settlement,
-            state=State.SIGNED,
-            attempt=settlement.attempt + 1,
-            signature=signed.signature,
-            signed_bytes=signed.transaction,
-            last_valid_block_height=blockhash.last_valid_block_height,
-        )
+    async def _built(self, chosen: list[Settlement], blockhash: Blockhash) -> list[tuple[Settlement, SigningRequest]]:
+        fee_payer = await self._services.signer.fee_payer()
+        requests = []
+        for number, settlement in enumerate(chosen):
+            if number % BUILT_AT_ONCE == BUILT_AT_ONCE - 1:
+                await asyncio.sleep(0)
+            try:
+                message = message_bytes(build(settlement, fee_payer, blockhash.value, self._limits.budget))
+            except Exception as error:
+                # One row that cannot be built must not keep all others from the chain.
+                log.exception("settlement %s cannot be built", settlement.settlement_id)
+                await self._give_up(settlement, repr(error))
+            else:
+                requests.append((settlement, SigningRequest(settlement.settlement_id, message)))
+        return requests
 
     async def _stored(self, signed: list[Settlement]) -> list[Flight]:
         """The flights of those whose bytes are on disk now; the others were taken by somebody else and are dropped."""
@@ -167,10 +176,13 @@ class Sender:
             self._blockhash, self._blockhash_at_ms = await self._services.chain.latest_blockhash(), now_ms
         return self._blockhash
 
-    async def _learn_keys(self, chosen: list[Settlement]) -> None:
-        owners = {
-            address for settlement in chosen for address in (settlement.wallet, settlement.vault, settlement.token)
-        }
-        unknown = sorted(owners - self._key_names.keys())
-        if unknown:
-            self._key_names |= await self._services.database.read(partial(rows.key_names, addresses=unknown))
+
+def _as_signed(settlement: Settlement, signed: Signed, blockhash: Blockhash) -> Settlement:
+    return replace(
+        settlement,
+        state=State.SIGNED,
+        attempt=settlement.attempt + 1,
+        signature=signed.signature,
+        signed_bytes=signed.transaction,
+        last_valid_block_height=blockhash.last_valid_block_height,
+    )

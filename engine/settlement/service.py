@@ -19,12 +19,10 @@ from engine.settlement.confirming import Confirmer, OnLaunchConfirmed, OnLaunchF
 from engine.settlement.flights import Flight, Flights
 from engine.settlement.sending import Sender, SendingLimits
 from engine.settlement.settlement import Kind, State
-from engine.settlement.signing import Signer
 from engine.settlement.transactions import ComputeBudget, fee_lamports
 
 log = logging.getLogger(__name__)
 
-FEE_PAYER_KEY: Final = "fee-payer"
 SIGNATURES_PER_TRANSACTION: Final = 3
 SPACING_S: Final = 0.03
 """Least time between two rounds of a loop: what arrives meanwhile shares statements and requests."""
@@ -48,30 +46,23 @@ class SettlementService:
         settings = services.settings
         budget = ComputeBudget(settings.compute_unit_limit, settings.compute_unit_price_microlamports)
         self._services = services
-        self._signer = Signer(services.keys, FEE_PAYER_KEY, budget.unit_limit, budget.unit_price_microlamports)
         self._flights = Flights()
         skew_ms = 0 if settings.embedded else CLOCK_SKEW_MS
         limits = SendingLimits(settings.settlements_in_flight, budget, skew_ms)
         self._confirmer = Confirmer(
             services,
             self._flights,
-            self._signer.fee_payer,
             fee_lamports(SIGNATURES_PER_TRANSACTION, budget),
             on_launch_confirmed,
             on_launch_failed,
         )
-        self._sender = Sender(services, self._signer, self._flights, limits, self._confirmer.give_up)
+        self._sender = Sender(services, self._flights, limits, self._confirmer.give_up)
         self._loop: asyncio.AbstractEventLoop | None = None
         self._woken = asyncio.Event()
         self._heard_event = asyncio.Event()
         self._heard: set[str] = set()
         self._sweep_due_ms = 0
         self._funds_due_ms = 0
-
-    @property
-    def fee_payer(self) -> str:
-        """The platform's address that pays the network."""
-        return self._signer.fee_payer
 
     def wake(self) -> None:
         """There is a new pending settlement; callable from any thread, harmless when nothing runs."""
@@ -133,13 +124,6 @@ class SettlementService:
                 flights.failed[settlement.settlement_id] = settlement
         recent_ms = self._services.clock.now_ms() - RECENT_MS
         flights.remember_confirmed(await database.read(partial(rows.confirmed_since, created_since_ms=recent_ms)))
-        wallet = {
-            "address": self.fee_payer,
-            "kind": "fee_payer",
-            "key_name": FEE_PAYER_KEY,
-            "created_at_ms": self._services.clock.now_ms(),
-        }
-        await database.write(partial(rows.add_wallet, wallet=wallet))
         await self._check_funds()
 
     async def _send_round(self) -> None:
@@ -193,14 +177,15 @@ class SettlementService:
         chain, settings, now_ms = self._services.chain, self._services.settings, self._services.clock.now_ms()
         if now_ms < self._funds_due_ms:
             return
-        held = (await chain.balances([self.fee_payer], [])).lamports[self.fee_payer]
+        fee_payer = await self._services.signer.fee_payer()
+        held = (await chain.balances([fee_payer], [])).lamports[fee_payer]
         self._funds_due_ms = now_ms + FUNDS_CHECK_MS
         if held >= LOW_FUNDS_LAMPORTS:
             return
         if settings.localnet:
-            await chain.airdrop(self.fee_payer, 2 * LOW_FUNDS_LAMPORTS)
+            await chain.airdrop(fee_payer, 2 * LOW_FUNDS_LAMPORTS)
         else:
-            log.error("alert=fee_payer_low the fee payer %s holds %s lamports", self.fee_payer, held)
+            log.error("alert=fee_payer_low the fee payer %s holds %s lamports", fee_payer, held)
 
 
 async def _wait(stop: asyncio.Event, wake: asyncio.Event | None, seconds: float) -> None:

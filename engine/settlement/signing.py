@@ -1,4 +1,4 @@
-"""The signer: reads a message again from its bytes and signs only what a stored settlement asks for.
+"""What may be signed: a message is read again from its bytes and held against the settlement that asks for it. Pure.
 
 It shares no code with `transactions.py` but program ids and sizes, and knows only the instructions this project builds:
 any other program, instruction, address, amount or signer is refused, whoever made the message.
@@ -6,17 +6,14 @@ any other program, instruction, address, amount or signer is refused, whoever ma
 
 import hashlib
 import struct
-from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import Final
 
 from solders.message import MessageV0, to_bytes_versioned
 from solders.pubkey import Pubkey
-from solders.signature import Signature
-from solders.transaction import SanitizeError, VersionedTransaction
+from solders.transaction import SanitizeError
 
 from engine.errors import Refusal
-from engine.ports import KeyStore
 from engine.settlement.programs import (
     ASSOCIATED_TOKEN,
     COMPUTE_BUDGET,
@@ -48,49 +45,28 @@ class Step:
     arguments: tuple[int | str | bytes, ...] = ()
 
 
-@dataclass(frozen=True, slots=True)
-class Signed:
-    """A transaction ready to be sent; the signature is the fee payer's, which names the transaction."""
-
-    signature: str
-    transaction: bytes
-
-
 _METADATA: Final = {
     hashlib.sha256(f"spl_token_metadata_interface:{name}".encode()).digest()[:8]: does
     for name, does in (("initialize_account", "write metadata"), ("update_the_authority", "set metadata authority"))
 }
 
 
-class Signer:
-    """Signs settlements with the keys of a key store, for the platform's fee payer."""
+class ShapeCheck:
+    """Knows the messages this project builds for its fee payer."""
 
-    def __init__(self, keys: KeyStore, fee_payer_key: str, unit_limit: int, unit_price_microlamports: int) -> None:
-        self._keys = keys
-        self._fee_payer_key = fee_payer_key
+    def __init__(self, fee_payer: str, unit_limit: int, unit_price_microlamports: int) -> None:
+        self.fee_payer = fee_payer
         self._budget = (unit_limit, unit_price_microlamports)
-        self.fee_payer = str(keys.create(fee_payer_key))
 
-    def sign(self, message: bytes, settlement: Settlement, key_names: Mapping[str, str]) -> Signed:
-        """Check the serialised message against the settlement and sign it with every key it needs.
-
-        `key_names` are the names of the keys of owned addresses, from `wallets`.
+    def check(self, message: bytes, settlement: Settlement) -> MessageV0:
+        """The serialised message, decoded, if it is the one the settlement asks for.
 
         Raises:
-            SignerRefused: for any message but the one the settlement asks for.
+            SignerRefused: it is any other.
         """
         decoded = _decoded(message)
         self._check(decoded, settlement)
-        required = [str(key) for key in decoded.account_keys[: decoded.header.num_required_signatures]]
-        signatures = [self._signature(address, message, key_names) for address in required]
-        transaction = VersionedTransaction.populate(decoded, signatures)
-        return Signed(str(signatures[0]), bytes(transaction))
-
-    def _signature(self, address: str, message: bytes, key_names: Mapping[str, str]) -> Signature:
-        name = self._fee_payer_key if address == self.fee_payer else key_names.get(address)
-        if name is None:
-            raise SignerRefused("a signer is no wallet of the platform", address=address)
-        return Signature(self._keys.sign(name, message))
+        return decoded
 
     def _check(self, message: MessageV0, settlement: Settlement) -> None:
         if message.address_table_lookups:

@@ -4,7 +4,6 @@ The launch is a settlement of its own kind. Its confirmation makes the token tra
 buy in the same transaction, so nobody can trade before it.
 """
 
-import hashlib
 import uuid
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
@@ -18,6 +17,7 @@ from engine.persistence.database import Connection
 from engine.persistence.trading import lock_balances
 from engine.ports import BusMessage
 from engine.services import Services
+from engine.settlement import key_names
 from engine.settlement.programs import TOKEN_ACCOUNT_SIZE, mint_size_bytes
 from engine.trading import events
 from engine.trading.execution import Stage
@@ -115,14 +115,14 @@ async def request_launch(services: Services, account_id: AccountId, request: Lau
 
     Raises:
         NotEnoughToLaunch: the free balance does not cover rents and first buy.
-        engine.errors.Unavailable: chain or broker are out of reach; nothing was changed.
+        engine.errors.Unavailable: chain, signer or broker are out of reach; nothing was changed.
     """
     terms = default_terms(services)
     cost = await launch_cost(services, request.name, request.symbol)
-    key_name = "mint/" + hashlib.blake2b(f"{account_id}:{request.client_id}".encode(), digest_size=16).hexdigest()
-    token = TokenAddress(services.keys.create(key_name))
-    vault_key_name = f"vault/{token}"
-    vault = services.keys.create(vault_key_name)
+    key_name = key_names.mint(account_id, request.client_id)
+    token = TokenAddress(await services.signer.create_key(key_name))
+    vault_key_name = key_names.vault(token)
+    vault = await services.signer.create_key(vault_key_name)
     await services.broker.declare(token)
     now_ms = services.clock.now_ms()
     row = _token_row(services, account_id, request, terms, token, vault, now_ms)

@@ -145,6 +145,7 @@ STEPS: Final[dict[str, Callable[[Connection], Any]]] = {
     "trading.write": execute,
     "trading.lock_for": lambda c: trading.lock_for(c, [ORDER], START_MS),
     "settlements.pending": lambda c: settlements.pending(c, 10) or pytest.fail("the trade's"),
+    "settlements.by_id": lambda c: settlements.by_id(c, [ORDER.order_id, *(["f" * 32] * 2_500)])[ORDER.order_id],
     "settlements.store_signed": sign,
     "settlements.in_state": lambda c: settlements.in_state(c, State.SIGNED) or pytest.fail("the trade's"),
     "settlements.fills": lambda c: settlements.fills(c, [ORDER.order_id])[ORDER.order_id],

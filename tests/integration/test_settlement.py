@@ -16,7 +16,6 @@ from solders.pubkey import Pubkey
 from solders.transaction import VersionedTransaction
 from sqlalchemy import select, update
 
-from engine.persistence.launches import WALLETS
 from engine.persistence.trading import SETTLEMENTS, TRANSFERS
 from engine.ports import SignatureStatus
 from engine.trading.events import account_channel
@@ -246,13 +245,14 @@ async def test_rows_that_can_never_be_sent_fail_visibly_and_hold_up_nobody(
         too_long = await ledger.launch(ann, name="\U0001f431" * 32, uri="u" * 230)
         strange = await ledger.trade(bob, token, "buy", 1_000_000_000, 40_000_000_000)
         with ledger.services.database.transaction() as connection:
-            connection.execute(update(WALLETS).where(WALLETS.c.address == bob).values(address="1" * 32))
+            forged = update(SETTLEMENTS).where(SETTLEMENTS.c.settlement_id == strange)
+            connection.execute(forged.values(account_id="1" * 32))
         good = await ledger.trade(ann, token, "buy", 1_000_000_000, 40_000_000_000)
         async with running(ledger) as launches:
             await until(lambda: ledger.settlement(good)["state"] == "confirmed")
             await until(lambda: ledger.states() == {"confirmed": 2, "failed": 2})
         assert [failed for failed, _ in launches.failed] == [too_long]
-        assert "no wallet" in ledger.settlement(strange)["error"]
+        assert "none of the platform's" in ledger.settlement(strange)["error"]
         assert "alert=settlement_refused" in caplog.text
 
 

@@ -44,7 +44,7 @@ async def test_the_first_sign_in_makes_an_account_a_wallet_and_an_empty_balance(
         [balance] = connection.execute(select(BalanceRow)).all()
     assert account == (visitor.address, me["wallet"])
     assert wallet == (me["wallet"], "trading", f"wallet/{visitor.address}")
-    assert services.keys.create(f"wallet/{visitor.address}") == me["wallet"]
+    assert await services.signer.create_key(f"wallet/{visitor.address}") == me["wallet"]
     assert tuple(balance) == (visitor.address, "SOL", 0, 0)
 
 

@@ -34,7 +34,8 @@ def test_the_derivation_is_the_documented_one(tmp_path: Path) -> None:
 
 def test_signatures_verify_under_the_created_address(tmp_path: Path) -> None:
     keys = SeedKeyStore(tmp_path / "seed")
-    signature = Signature(keys.sign("fee-payer", b"message"))
+    [signed] = keys.sign([("fee-payer", b"message")])
+    signature = Signature(signed)  # type: ignore[arg-type]
     address = Pubkey.from_string(keys.create("fee-payer"))
     assert signature.verify(address, b"message")
     assert not signature.verify(address, b"another")
