@@ -1,5 +1,6 @@
 """A localnet for tests: a process of its own on free ports, which a test can kill and start again."""
 
+import json
 import os
 import selectors
 import signal
@@ -7,6 +8,8 @@ import socket
 import subprocess
 import sys
 import time
+import urllib.error
+import urllib.request
 from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
@@ -14,6 +17,7 @@ from typing import Final
 
 _ROOT: Final = Path(__file__).parents[1]
 _START_LIMIT_S: Final = 30.0
+_SET_ATTEMPTS: Final = 50
 
 
 def free_port_pair() -> int:
@@ -32,8 +36,16 @@ def free_port_pair() -> int:
 class Localnet:
     """`python -m workers localnet` on one data directory; the ports stay the same over restarts."""
 
-    def __init__(self, data: Path, *, confirm_ms: int = 350, finalize_ms: int = 2_000, slot_ms: int = 100) -> None:
-        self.data = data
+    def __init__(
+        self,
+        data: Path,
+        *,
+        confirm_ms: int = 350,
+        finalize_ms: int = 2_000,
+        slot_ms: int = 100,
+        blockhash_blocks: int = 150,
+    ) -> None:
+        self.data, self.blockhash_blocks = data, blockhash_blocks
         self.port = free_port_pair()
         self.confirm_ms, self.finalize_ms, self.slot_ms = confirm_ms, finalize_ms, slot_ms
         self._process: subprocess.Popen[str] | None = None
@@ -54,8 +66,24 @@ class Localnet:
             *(sys.executable, "-m", "workers", "localnet"),
             *("--port", str(port or self.port), "--data", str(self.data)),
             *("--confirm-ms", str(self.confirm_ms), "--finalize-ms", str(self.finalize_ms)),
-            *("--slot-ms", str(self.slot_ms)),
+            *("--slot-ms", str(self.slot_ms), "--blockhash-blocks", str(self.blockhash_blocks)),
         ]
+
+    def set_faults(self, **faults: int) -> None:
+        """What goes wrong on purpose from now on; without arguments nothing."""
+        body = {"jsonrpc": "2.0", "id": 1, "method": "localnetFaults", "params": [faults]}
+        request = urllib.request.Request(
+            self.rpc_url, json.dumps(body).encode(), {"Content-Type": "application/json"}, method="POST"
+        )
+        for _ in range(_SET_ATTEMPTS):
+            try:
+                with urllib.request.urlopen(request, timeout=5) as answer:
+                    told = json.load(answer)
+            except urllib.error.HTTPError:
+                continue  # the node may be refusing on purpose
+            assert told.get("result", {}).items() >= faults.items(), told
+            return
+        raise AssertionError("the node refuses every request")
 
     def start(self) -> str:
         """Start the process and wait until it serves; the line it printed."""
@@ -100,10 +128,17 @@ class Localnet:
 
 @contextmanager
 def running_localnet(
-    data: Path, *, confirm_ms: int = 350, finalize_ms: int = 2_000, slot_ms: int = 100
+    data: Path,
+    *,
+    confirm_ms: int = 350,
+    finalize_ms: int = 2_000,
+    slot_ms: int = 100,
+    blockhash_blocks: int = 150,
 ) -> Iterator[Localnet]:
     """A localnet that runs while the block does."""
-    node = Localnet(data, confirm_ms=confirm_ms, finalize_ms=finalize_ms, slot_ms=slot_ms)
+    node = Localnet(
+        data, confirm_ms=confirm_ms, finalize_ms=finalize_ms, slot_ms=slot_ms, blockhash_blocks=blockhash_blocks
+    )
     node.start()
     try:
         yield node

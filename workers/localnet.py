@@ -6,11 +6,13 @@ import logging
 import signal
 import sys
 from collections.abc import Sequence
+from dataclasses import fields
 from pathlib import Path
 
+from engine.localnet.faults import Faults, FaultsRefused, parse_faults
 from engine.localnet.node import Node
 from engine.localnet.store import DataDirectoryInUse
-from engine.localnet.timeline import Commitment, Timing
+from engine.localnet.timeline import MAX_BLOCKHASH_AGE, Commitment, Timing
 
 
 def _parser() -> argparse.ArgumentParser:
@@ -45,6 +47,20 @@ def _parser() -> argparse.ArgumentParser:
         metavar="MS",
         help="length of a slot; a block hash is good for 150 of them (default: %(default)s)",
     )
+    parser.add_argument(
+        "--blockhash-blocks",
+        type=int,
+        default=MAX_BLOCKHASH_AGE,
+        metavar="BLOCKS",
+        help="how many blocks a block hash is good for (default: %(default)s)",
+    )
+    parser.add_argument(
+        "--faults",
+        default="",
+        metavar="NAME=VALUE,…",
+        help=f"what goes wrong on purpose, none by default: {', '.join(each.name for each in fields(Faults))}; "
+        "changed while the node runs by its method localnetFaults",
+    )
     return parser
 
 
@@ -55,15 +71,24 @@ def _timing(parser: argparse.ArgumentParser, options: argparse.Namespace) -> Tim
         parser.error("--slot-ms must be at least 5")
     if not 0 <= options.confirm_ms <= options.finalize_ms:
         parser.error("--confirm-ms must not be negative nor exceed --finalize-ms")
-    return Timing(options.confirm_ms, options.finalize_ms, options.slot_ms)
+    if not 1 <= options.blockhash_blocks <= MAX_BLOCKHASH_AGE:
+        parser.error(f"--blockhash-blocks must be between 1 and {MAX_BLOCKHASH_AGE}")
+    return Timing(options.confirm_ms, options.finalize_ms, options.slot_ms, options.blockhash_blocks)
 
 
-async def _run(port: int, directory: Path, timing: Timing) -> int:
+def _faults(parser: argparse.ArgumentParser, options: argparse.Namespace) -> Faults:
+    try:
+        return parse_faults(options.faults)
+    except FaultsRefused as error:
+        parser.error(f"--faults: {error.detail}")
+
+
+async def _run(port: int, directory: Path, timing: Timing, faults: Faults) -> int:
     stop = asyncio.Event()
     for number in (signal.SIGINT, signal.SIGTERM):
         asyncio.get_running_loop().add_signal_handler(number, stop.set)
     try:
-        node = Node(directory, timing)
+        node = Node(directory, timing, faults)
     except DataDirectoryInUse as error:
         sys.stderr.write(f"localnet: {error.detail}\n")
         return 1
@@ -88,4 +113,4 @@ def main(arguments: Sequence[str]) -> int:
     logging.basicConfig(level=logging.INFO, format="%(asctime)s localnet %(levelname)s %(message)s")
     parser = _parser()
     options = parser.parse_args(arguments)
-    return asyncio.run(_run(options.port, options.data, _timing(parser, options)))
+    return asyncio.run(_run(options.port, options.data, _timing(parser, options), _faults(parser, options)))

@@ -93,7 +93,9 @@ class Chain:
         current = ChainPoint(root.slot + 2, root.height + 1)
         self.timeline = Timeline(timing, root, current, now_ms)
         self.hashes = BlockhashWindow(
-            self.genesis.salt, range(max(0, current.height - MAX_BLOCKHASH_AGE), current.height + 1)
+            self.genesis.salt,
+            range(max(0, current.height - MAX_BLOCKHASH_AGE), current.height + 1),
+            timing.blockhash_blocks,
         )
         self._versions = AccountVersions()
         self._programs: dict[Pubkey, Account] = {}

@@ -156,6 +156,13 @@ class Params:
             raise invalid_params("Invalid params: expected a list")
         return value
 
+    def members(self, index: int) -> dict[str, object]:
+        """An object's members."""
+        value = self._value(index)
+        if not isinstance(value, dict):
+            raise invalid_params("Invalid params: expected an object")
+        return value
+
     def config(self, index: int) -> Config:
         """The options at this position, empty if they are left out."""
         value = self._values[index] if index < len(self._values) else None

@@ -13,9 +13,10 @@ from solders.transaction import VersionedTransaction
 
 from engine.localnet.chain import Chain
 from engine.localnet.failures import invalid_params
-from engine.localnet.params import Params
+from engine.localnet.faults import Dice
+from engine.localnet.params import Config, Params
 from engine.localnet.rpc_accounts import API_VERSION, point_for, with_context
-from engine.localnet.timeline import MAX_BLOCKHASH_AGE
+from engine.localnet.timeline import ChainPoint
 from engine.localnet.transactions import check_shape
 
 _SLOTS_PER_EPOCH: Final = 432_000
@@ -24,8 +25,9 @@ _SLOTS_PER_EPOCH: Final = 432_000
 class ClusterMethods:
     """`getSlot` and its relatives over one chain."""
 
-    def __init__(self, chain: Chain) -> None:
+    def __init__(self, chain: Chain, dice: Dice) -> None:
         self._chain = chain
+        self._dice = dice
 
     def table(self) -> dict[str, Callable[[Params], Any]]:
         """The methods by name."""
@@ -33,8 +35,8 @@ class ClusterMethods:
             "getHealth": lambda _: "ok",
             "getVersion": lambda _: {"solana-core": API_VERSION, "feature-set": 0},
             "getGenesisHash": self.get_genesis_hash,
-            "getSlot": lambda params: point_for(self._chain, params.config(0)).slot,
-            "getBlockHeight": lambda params: point_for(self._chain, params.config(0)).height,
+            "getSlot": lambda params: self._told(params.config(0)).slot,
+            "getBlockHeight": lambda params: self._told(params.config(0)).height,
             "getEpochInfo": self.get_epoch_info,
             "getLatestBlockhash": self.get_latest_blockhash,
             "isBlockhashValid": self.is_blockhash_valid,
@@ -42,13 +44,20 @@ class ClusterMethods:
             "getRecentPrioritizationFees": self.get_recent_prioritization_fees,
         }
 
+    def _told(self, config: Config) -> ChainPoint:
+        return self._lagging(point_for(self._chain, config))
+
+    def _lagging(self, point: ChainPoint) -> ChainPoint:
+        blocks = self._dice.lag_blocks()
+        return ChainPoint(max(0, point.slot - blocks), max(0, point.height - blocks))
+
     def get_genesis_hash(self, _: Params) -> str:
         """A name of this chain that no other chain has."""
         return base58.b58encode(hashlib.sha256(b"genesis" + self._chain.genesis.salt).digest()).decode()
 
     def get_epoch_info(self, params: Params) -> Any:
         """Where the chain is in its epoch."""
-        point = point_for(self._chain, params.config(0))
+        point = self._told(params.config(0))
         return {
             "absoluteSlot": point.slot,
             "blockHeight": point.height,
@@ -61,16 +70,17 @@ class ClusterMethods:
     def get_latest_blockhash(self, params: Params) -> Any:
         """The newest block hash, whatever commitment is asked for, and the last height it is good for."""
         params.config(0).commitment()
-        point = self._chain.timeline.current
+        point = self._lagging(self._chain.timeline.current)
         value = {
             "blockhash": str(self._chain.hashes.latest),
-            "lastValidBlockHeight": point.height + MAX_BLOCKHASH_AGE,
+            "lastValidBlockHeight": point.height + self._chain.hashes.age_blocks,
         }
         return with_context(point.slot, value)
 
     def is_blockhash_valid(self, params: Params) -> Any:
-        """Whether a transaction that names the hash could land now."""
-        return with_context(self._chain.timeline.current.slot, params.blockhash(0) in self._chain.hashes)
+        """Whether a block at the asked commitment would take a transaction that names the hash."""
+        point = point_for(self._chain, params.config(1))
+        return with_context(point.slot, self._chain.hashes.usable_at(params.blockhash(0), point.height))
 
     def get_fee_for_message(self, params: Params) -> Any:
         """Lamports a message would pay, or null if its block hash is not usable any more."""

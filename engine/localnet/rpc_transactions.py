@@ -15,6 +15,7 @@ from solders.transaction_metadata import TransactionMetadata
 from engine.localnet.accounts import encode_account, encode_bytes
 from engine.localnet.chain import Chain, Simulation
 from engine.localnet.failures import PREFLIGHT_FAILURE, RpcError, error_json, error_text, invalid_params, status_json
+from engine.localnet.faults import Dice
 from engine.localnet.params import Config, Params, read_pubkey, read_signature
 from engine.localnet.rpc_accounts import point_for, with_context
 from engine.localnet.timeline import Commitment
@@ -33,11 +34,20 @@ _MEMO: Final = Pubkey.from_string("MemoSq4gqABAXKb96qnH8TysNcWxMyWCqXgDLGmfcHr")
 
 class TransactionMethods:
     """`sendTransaction` and its relatives. `now_ms` is the node's monotonic clock, `on_landed` is told of
-    each landing.
+    each landing, `later` calls something after so many ms.
     """
 
-    def __init__(self, chain: Chain, now_ms: Callable[[], float], on_landed: Callable[[Signature], None]) -> None:
+    def __init__(
+        self,
+        chain: Chain,
+        dice: Dice,
+        now_ms: Callable[[], float],
+        on_landed: Callable[[Signature], None],
+        later: Callable[[int, Callable[[], None]], object],
+    ) -> None:
         self._chain = chain
+        self._dice = dice
+        self._later = later
         self._now_ms = now_ms
         self._on_landed = on_landed
 
@@ -57,21 +67,29 @@ class TransactionMethods:
         config = params.config(1)
         transaction, wire = decode_transaction(params.text(0), config.encoding("base58"))
         check_signatures(transaction)
-        return self._submit(transaction, wire, preflight=not config.flag("skipPreflight"))
+        if not config.flag("skipPreflight"):
+            self._preflight(transaction)
+        if not self._dice.drops():
+            delay_ms = self._dice.delay_ms()
+            if delay_ms:
+                self._later(delay_ms, lambda: self._execute(transaction, wire))
+            else:
+                self._execute(transaction, wire)
+        return str(transaction.signatures[0])
 
-    def _submit(self, transaction: VersionedTransaction, wire: bytes, preflight: bool) -> str:
-        if preflight:
-            simulation = self._chain.simulate(transaction)
-            if simulation.error is not None:
-                told = error_json(simulation.error)
-                raise RpcError(
-                    PREFLIGHT_FAILURE,
-                    f"Transaction simulation failed: {error_text(told)}",
-                    _simulation_json(simulation),
-                )
+    def _preflight(self, transaction: VersionedTransaction) -> None:
+        simulation = self._chain.simulate(transaction)
+        if simulation.error is not None:
+            told = error_json(simulation.error)
+            raise RpcError(
+                PREFLIGHT_FAILURE,
+                f"Transaction simulation failed: {error_text(told)}",
+                _simulation_json(simulation),
+            )
+
+    def _execute(self, transaction: VersionedTransaction, wire: bytes) -> None:
         if self._chain.execute(transaction, wire, self._now_ms()):
             self._on_landed(transaction.signatures[0])
-        return str(transaction.signatures[0])
 
     def simulate_transaction(self, params: Params) -> Any:
         """What a transaction would do on the newest state."""
@@ -116,7 +134,9 @@ class TransactionMethods:
         pay = transfer(TransferParams(from_pubkey=faucet.pubkey(), to_pubkey=receiver, lamports=lamports))
         message = MessageV0.try_compile(faucet.pubkey(), [pay, memo], [], self._chain.hashes.latest)
         transaction = VersionedTransaction(message, [faucet])
-        return self._submit(transaction, bytes(transaction), preflight=True)
+        self._preflight(transaction)
+        self._execute(transaction, bytes(transaction))
+        return str(transaction.signatures[0])
 
     def get_signature_statuses(self, params: Params) -> Any:
         """Where up to 256 transactions are, null for the unknown."""

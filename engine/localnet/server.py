@@ -12,6 +12,7 @@ import orjson
 from aiohttp import WSMsgType, web
 
 from engine.localnet.failures import INTERNAL_ERROR, INVALID_REQUEST, METHOD_NOT_FOUND, PARSE_ERROR, RpcError
+from engine.localnet.faults import Dice
 from engine.localnet.params import Params
 from engine.localnet.subscriptions import Subscriber, Subscriptions
 
@@ -85,10 +86,12 @@ class Outbox(Subscriber):
 class Server:
     """The node's two ports over a table of RPC methods and its subscriptions."""
 
-    def __init__(self, methods: Methods, subscriptions: Subscriptions) -> None:
+    def __init__(self, methods: Methods, subscriptions: Subscriptions, dice: Dice) -> None:
         self._methods = methods
+        self._dice = dice
         self._subscriptions = subscriptions
         self._sockets: set[web.WebSocketResponse] = set()
+        self._transports: set[asyncio.Transport] = set()
         self._runner: web.AppRunner | None = None
 
     async def start(self, port: int) -> None:
@@ -128,7 +131,15 @@ class Server:
             return await self._serve_socket(request)
         return web.Response(status=405, text="Used HTTP Method is not allowed. POST or OPTIONS is required\n")
 
+    def cut_sockets(self) -> None:
+        """End every WebSocket without a word, as a broken line does."""
+        for transport in list(self._transports):
+            transport.abort()
+
     async def _post(self, request: web.Request) -> web.Response:
+        refusal = self._dice.refusal()
+        if refusal is not None:
+            return web.Response(status=refusal, text="refused on purpose\n", headers=_HEADERS)
         try:
             asked = _parse(await request.read())
             answer: Any = await self._batch(asked) if isinstance(asked, list) else _call(self._methods, asked)
@@ -154,6 +165,8 @@ class Server:
         transport = request.transport
         outbox = Outbox(cut_off=transport.abort if transport is not None else lambda: None)
         self._sockets.add(response)
+        if transport is not None:
+            self._transports.add(transport)
         writer = asyncio.create_task(outbox.drain_into(response))
         try:
             async for message in response:
@@ -164,6 +177,8 @@ class Server:
             await asyncio.gather(writer, return_exceptions=True)
             self._subscriptions.forget(outbox)
             self._sockets.discard(response)
+            if transport is not None:
+                self._transports.discard(transport)
         return response
 
     def _socket_message(self, outbox: Outbox, text: str) -> None:

@@ -18,6 +18,7 @@ from solders.signature import Signature
 
 MAX_BLOCKHASH_AGE: Final = 150
 """A block hash is usable in its own block and in this many after it: a window of 151."""
+REMEMBERED_BLOCKHASHES: Final = 1_000
 
 
 class Commitment(StrEnum):
@@ -55,11 +56,12 @@ class SealedSlot:
 
 @dataclass(frozen=True, slots=True)
 class Timing:
-    """The delays in milliseconds: to confirmed, to finalized, and from one slot to the next."""
+    """The delays in milliseconds, to confirmed, to finalized, and from one slot to the next; a block hash's life."""
 
     confirm_ms: int = 350
     finalize_ms: int = 2_000
     slot_ms: int = 100
+    blockhash_blocks: int = MAX_BLOCKHASH_AGE
 
 
 class Timeline:
@@ -141,10 +143,14 @@ class Timeline:
 
 class BlockhashWindow:
     """The hashes a transaction may name. They derive from a salt of this chain and the height, so a
-    restarted chain gives a height the same hash again and no other height or chain ever the same."""
+    restarted chain gives a height the same hash again and no other height or chain ever the same.
 
-    def __init__(self, salt: bytes, heights: Iterable[int]) -> None:
+    Hashes are remembered for longer than they are good: an older state than the newest may be asked about them."""
+
+    def __init__(self, salt: bytes, heights: Iterable[int], age_blocks: int = MAX_BLOCKHASH_AGE) -> None:
         self._salt = salt
+        self.age_blocks = age_blocks
+        self._newest = 0
         self._heights: OrderedDict[Hash, int] = OrderedDict()
         for height in heights:
             self.open(height)
@@ -152,9 +158,14 @@ class BlockhashWindow:
     def open(self, height: int) -> None:
         """A block of this height begins: its hash becomes the latest, the oldest one expires."""
         self.latest = Hash(hashlib.sha256(self._salt + struct.pack("<Q", height)).digest())
-        self._heights[self.latest] = height
-        while len(self._heights) > MAX_BLOCKHASH_AGE + 1:
+        self._heights[self.latest] = self._newest = height
+        while len(self._heights) > REMEMBERED_BLOCKHASHES:
             self._heights.popitem(last=False)
 
-    def __contains__(self, blockhash: object) -> bool:
-        return blockhash in self._heights
+    def __contains__(self, blockhash: Hash) -> bool:
+        return self.usable_at(blockhash, self._newest)
+
+    def usable_at(self, blockhash: Hash, height: int) -> bool:
+        """Whether a block of that height would take a transaction that names the hash."""
+        made = self._heights.get(blockhash)
+        return made is not None and 0 <= height - made <= self.age_blocks
