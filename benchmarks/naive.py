@@ -1,17 +1,15 @@
 """The naive way, for comparison: SQLModel objects, one session and one transaction per order.
 
-The same decisions and the same rows on the same kind of file; what differs is only how they reach the database.
+The same decisions and the same rows in the same kind of database; what differs is only how they reach the database.
 """
 
 import time
 from collections.abc import Sequence
 from dataclasses import dataclass
-from pathlib import Path
 
 from sqlmodel import Session
 
-from benchmarks.seeding import write_market
-from benchmarks.stacks import ACCOUNT_RENT_LAMPORTS
+from benchmarks.seeding import ACCOUNT_RENT_LAMPORTS, write_market
 from benchmarks.tape import Market
 from engine.identifiers import SOL
 from engine.indicators.candles import MINUTE_MS, Candle, bucket_of, merge
@@ -43,29 +41,24 @@ class Naive:
     statements: int
 
 
-def run_naive(directory: Path, market: Market, orders: Sequence[Order]) -> Naive:
-    """Execute the orders one by one on a database of their own."""
-    database = Database(f"sqlite:///{directory / 'naive.db'}")
-    try:
-        database.migrate()
-        with database.transaction() as connection:
-            write_market(market, connection)
-        with database.snapshot() as connection:
-            wallets = wallets_of(connection, market.accounts)
-        statements, cpu_s, started_s = database.statements, time.process_time(), time.perf_counter()
-        trades = 0
-        for order in orders:
-            with database.transaction() as connection, Session(connection) as session:
-                trades += execute(session, order, wallets[order.account_id])
-                session.flush()
-        return Naive(
-            trades,
-            time.perf_counter() - started_s,
-            time.process_time() - cpu_s,
-            database.statements - statements,
-        )
-    finally:
-        database.close()
+def run_naive(database: Database, market: Market, orders: Sequence[Order]) -> Naive:
+    """Execute the orders one by one on an empty database."""
+    with database.transaction() as connection:
+        write_market(market, connection)
+    with database.snapshot() as connection:
+        wallets = wallets_of(connection, market.accounts)
+    statements, cpu_s, started_s = database.statements, time.process_time(), time.perf_counter()
+    trades = 0
+    for order in orders:
+        with database.transaction() as connection, Session(connection) as session:
+            trades += execute(session, order, wallets[order.account_id])
+            session.flush()
+    return Naive(
+        trades,
+        time.perf_counter() - started_s,
+        time.process_time() - cpu_s,
+        database.statements - statements,
+    )
 
 
 def execute(session: Session, order: Order, wallet: str) -> bool:

@@ -18,12 +18,10 @@ SETTLE_LIMIT_S = 30
 
 @dataclass(frozen=True, slots=True)
 class Paced:
-    """Latencies of the fills in milliseconds, sorted; statements are the database's while orders were coming."""
+    """Latencies of the fills in milliseconds, sorted; wall seconds from the first order to the last fill."""
 
     latencies_ms: tuple[float, ...]
     wall_s: float
-    cpu_s: float
-    statements: int
 
     def percentile_ms(self, percent: float) -> float:
         """The latency that `percent` of the fills did not exceed (nearest rank)."""
@@ -36,7 +34,7 @@ async def pace(services: Services, accounts: Sequence[AccountId], orders: Sequen
     subscription = await services.bus.subscribe(*map(events.account_channel, accounts))
     published_s: dict[str, float] = {}
     listening = asyncio.create_task(_latencies(subscription, published_s, len(orders)))
-    statements, cpu_s, started_s = services.database.statements, time.process_time(), time.perf_counter()
+    started_s = time.perf_counter()
     publishing = []
     for number, order in enumerate(orders):
         await asyncio.sleep(max(0.0, started_s + number / per_s - time.perf_counter()))
@@ -46,12 +44,7 @@ async def pace(services: Services, accounts: Sequence[AccountId], orders: Sequen
     latencies_s = await asyncio.wait_for(listening, SETTLE_LIMIT_S)
     wall_s = time.perf_counter() - started_s
     await subscription.close()
-    return Paced(
-        latencies_ms=tuple(sorted(seconds * 1_000 for seconds in latencies_s)),
-        wall_s=wall_s,
-        cpu_s=time.process_time() - cpu_s,
-        statements=services.database.statements - statements,
-    )
+    return Paced(tuple(sorted(seconds * 1_000 for seconds in latencies_s)), wall_s)
 
 
 async def _latencies(subscription: Subscription, published_s: dict[str, float], expected: int) -> list[float]:

@@ -7,14 +7,17 @@ import base58
 from sqlalchemy import Connection, func, insert, select
 
 from benchmarks.tape import TERMS, K, Market
-from engine.identifiers import SOL
+from engine.identifiers import SOL, TokenAddress
 from engine.persistence.tables import AccountRow, BalanceRow, TokenRow
-from engine.persistence.trading import BALANCES, SETTLEMENTS, TOKENS
+from engine.persistence.trading import BALANCES, ORDERS, SETTLEMENTS, TOKENS
 from engine.settlement.settlement import State
 from engine.trading.execution import Stage
 from engine.units import LAMPORTS_PER_SOL
 
 FUNDS_LAMPORTS: Final = 1_000 * LAMPORTS_PER_SOL
+
+ACCOUNT_RENT_LAMPORTS: Final = 2_074_080
+"""What a Token-2022 account costs; the legs without a chain cannot ask."""
 
 
 def write_market(market: Market, connection: Connection) -> None:
@@ -47,6 +50,21 @@ def unconfirmed_settlements(connection: Connection) -> int:
     """How many movements are not confirmed on the chain."""
     query = select(func.count()).select_from(SETTLEMENTS).where(SETTLEMENTS.c.state != State.CONFIRMED.value)
     return int(connection.execute(query).scalar_one())
+
+
+def all_tokens(connection: Connection) -> list[TokenAddress]:
+    """Every token's address."""
+    return [TokenAddress(address) for address in connection.execute(select(TOKENS.c.address)).scalars()]
+
+
+def sequence_numbers(connection: Connection) -> dict[str, int]:
+    """How many trades each token has had."""
+    return {row.address: row.seq for row in connection.execute(select(TOKENS.c.address, TOKENS.c.seq))}
+
+
+def first_decision_ms(connection: Connection) -> int:
+    """The moment at which the first order was decided, epoch milliseconds."""
+    return int(connection.execute(select(func.min(ORDERS.c.decided_at_ms))).scalar_one())
 
 
 def _token(number: int, address: str) -> dict[str, Any]:

@@ -3,23 +3,25 @@
 import asyncio
 import socket
 import sys
+import time
+import uuid
 from asyncio.subprocess import PIPE
-from collections.abc import AsyncIterator
-from contextlib import AbstractAsyncContextManager, asynccontextmanager
+from collections.abc import AsyncIterator, Iterator, Sequence
+from contextlib import AbstractAsyncContextManager, AbstractContextManager, asynccontextmanager, contextmanager
+from dataclasses import dataclass
 from enum import StrEnum
 from pathlib import Path
 from typing import Final, Protocol
 
+from benchmarks.drain import Drained, drain
 from blitzhub.embedded import run_workers
 from engine import settings
 from engine.bootstrap import open_services
+from engine.identifiers import TokenAddress
 from engine.live import DatabaseSource, Hub
+from engine.persistence.database import Database
 from engine.services import Services
-from engine.trading.worker import TradeWorker
-from workers import trade
-
-ACCOUNT_RENT_LAMPORTS: Final = 2_074_080
-"""What a Token-2022 account costs; the legs without a chain cannot ask."""
+from engine.trading.orders import Order
 
 START_LIMIT_S: Final = 30
 
@@ -28,6 +30,23 @@ class StackName(StrEnum):
     """What can be asked for on the command line."""
 
     EMBEDDED = "embedded"
+    PRODUCTION = "production"
+
+
+@dataclass(slots=True)
+class Used:
+    """What trading took: statements, and CPU seconds of the process the trade worker is in."""
+
+    statements: int = 0
+    cpu_s: float = 0.0
+
+
+@dataclass(frozen=True, slots=True)
+class Limit:
+    """The broker alone: messages taken and acknowledged, nothing done with them."""
+
+    messages: int
+    wall_s: float
 
 
 class Stack(Protocol):
@@ -36,17 +55,28 @@ class Stack(Protocol):
     name: StackName
 
     def bare(self, directory: Path) -> AbstractAsyncContextManager[Services]:
-        """The services alone: database, broker and bus; nothing runs and there is no chain."""
+        """The services alone: database, broker and bus; no worker runs."""
         ...
 
     def whole(self, directory: Path) -> AbstractAsyncContextManager[tuple[Services, Hub]]:
-        """Everything as the product runs it: a chain, the trade, settlement and indicators workers, and the hub."""
+        """Everything as the product runs it: a chain, the settlement and indicators workers, and the hub."""
         ...
 
+    def database(self, directory: Path) -> AbstractContextManager[Database]:
+        """Another database of the same kind, empty and migrated."""
+        ...
 
-def trade_worker(services: Services) -> TradeWorker:
-    """A trade worker for the legs without a chain."""
-    return trade.create(services, ACCOUNT_RENT_LAMPORTS)
+    def trading(self, services: Services) -> AbstractAsyncContextManager[Used]:
+        """The whole product with its trade worker; what that took is filled in at the block's end."""
+        ...
+
+    async def drain(self, services: Services, tokens: Sequence[TokenAddress], orders: Sequence[Order]) -> Drained:
+        """Publish every order, then time one worker until all are committed and published."""
+        ...
+
+    async def broker_limit(self, services: Services, orders: Sequence[Order]) -> Limit | None:
+        """How fast the broker alone hands out these orders after a drain, where it is a server."""
+        ...
 
 
 class EmbeddedStack:
@@ -56,32 +86,66 @@ class EmbeddedStack:
 
     @asynccontextmanager
     async def bare(self, directory: Path) -> AsyncIterator[Services]:
-        """See `Stack.bare`."""
+        """See `Stack.bare`; there is no chain."""
         async with open_services(settings.load({"BLITZ_DATA_DIR": str(directory)})) as services:
             yield services
 
     @asynccontextmanager
     async def whole(self, directory: Path) -> AsyncIterator[tuple[Services, Hub]]:
-        """See `Stack.whole`; composed as the app's lifespan does it."""
-        async with _localnet(directory / "chain") as port:
+        """See `Stack.whole`; composed as the app's lifespan does it, so the trade worker runs already."""
+        async with localnet(directory / "chain") as port:
             environ = {
                 "BLITZ_DATA_DIR": str(directory),
                 "BLITZ_SOLANA_RPC_URL": f"http://127.0.0.1:{port}",
                 "BLITZ_SOLANA_WS_URL": f"ws://127.0.0.1:{port + 1}",
             }
-            async with open_services(settings.load(environ)) as services:
-                frames_per_s = services.settings.market_frames_per_s
-                hub = Hub(DatabaseSource(services.database), services.bus, services.clock, frames_per_s)
-                await hub.start()
-                try:
-                    async with run_workers(services):
-                        yield services, hub
-                finally:
-                    await hub.close()
+            async with (
+                open_services(settings.load(environ)) as services,
+                opened_hub(services) as hub,
+                run_workers(services),
+            ):
+                yield services, hub
+
+    @contextmanager
+    def database(self, directory: Path) -> Iterator[Database]:
+        """See `Stack.database`."""
+        database = Database(f"sqlite:///{directory / uuid.uuid4().hex}.db")
+        try:
+            database.migrate()
+            yield database
+        finally:
+            database.close()
+
+    @asynccontextmanager
+    async def trading(self, services: Services) -> AsyncIterator[Used]:
+        """See `Stack.trading`: all that this process does, settlement included."""
+        statements, cpu_s, used = services.database.statements, time.process_time(), Used()
+        yield used
+        used.statements, used.cpu_s = services.database.statements - statements, time.process_time() - cpu_s
+
+    async def drain(self, services: Services, tokens: Sequence[TokenAddress], orders: Sequence[Order]) -> Drained:
+        """See `Stack.drain`."""
+        return await drain(services, tokens, orders)
+
+    async def broker_limit(self, services: Services, orders: Sequence[Order]) -> Limit | None:
+        """See `Stack.broker_limit`: the broker is the database itself."""
+        return None
 
 
 @asynccontextmanager
-async def _localnet(data: Path) -> AsyncIterator[int]:
+async def opened_hub(services: Services) -> AsyncIterator[Hub]:
+    """The hub as a backend runs it."""
+    hub = Hub(DatabaseSource(services.database), services.bus, services.clock, services.settings.market_frames_per_s)
+    await hub.start()
+    try:
+        yield hub
+    finally:
+        await hub.close()
+
+
+@asynccontextmanager
+async def localnet(data: Path) -> AsyncIterator[int]:
+    """A local chain of its own; the port of its HTTP side, the socket's is the next one."""
     port = _free_port_pair()
     command = (sys.executable, "-m", "workers", "localnet", "--port", str(port), "--data", str(data))
     process = await asyncio.create_subprocess_exec(*command, stdout=PIPE)
@@ -106,6 +170,3 @@ def _free_port_pair() -> int:
             except (OSError, OverflowError):
                 continue
             return port
-
-
-STACKS: Final[dict[StackName, Stack]] = {StackName.EMBEDDED: EmbeddedStack()}

@@ -1,6 +1,6 @@
 """The trade path, measured in one run: drain, naive way, physical limit, and latency at a steady rate.
 
-`python -m benchmarks.trade_path --stack embedded [--orders 20000] [--tokens 50] [--accounts 2000] [--json]`
+`python -m benchmarks.trade_path --stack embedded|production [--orders 20000] [--tokens 50] [--accounts 2000] [--json]`
 """
 
 import argparse
@@ -9,19 +9,25 @@ import tempfile
 from collections.abc import Sequence
 from functools import partial
 from pathlib import Path
+from typing import Final
 
 import uvloop
 
-from benchmarks.drain import drain
 from benchmarks.floor import run_floor
 from benchmarks.naive import run_naive
 from benchmarks.opening import open_market, settled_s, watch
 from benchmarks.paced import pace
+from benchmarks.production import ProductionStack
 from benchmarks.report import Report, json_line, table
 from benchmarks.seeding import write_market
-from benchmarks.stacks import STACKS, StackName
+from benchmarks.stacks import EmbeddedStack, Stack, StackName
 from benchmarks.tape import Market, TapeMaker, invented_market
 from engine.services import Services
+
+STACKS: Final[dict[StackName, Stack]] = {
+    StackName.EMBEDDED: EmbeddedStack(),
+    StackName.PRODUCTION: ProductionStack(),
+}
 
 
 def _options(arguments: Sequence[str]) -> argparse.Namespace:
@@ -46,15 +52,20 @@ async def measure(options: argparse.Namespace, directory: Path) -> Report:
     orders = TapeMaker(market).orders(options.orders)
     async with stack.bare(directory / "drain") as services:
         await seed(services, market)
-        drained = await drain(services, market.tokens, orders)
-    naive = run_naive(directory, market, orders[: options.naive_orders])
-    floor = run_floor(directory, directory / "drain" / "blitzhub.db")
+        drained = await stack.drain(services, market.tokens, orders)
+        broker = await stack.broker_limit(services, orders)
+        with stack.database(directory) as another:
+            floor = run_floor(another, services.database)
+    with stack.database(directory) as another:
+        naive = run_naive(another, market, orders[: options.naive_orders])
     async with stack.whole(directory / "paced") as (services, hub):
         market = await open_market(services, invented_market(options.paced_tokens, options.paced_accounts))
         reader = watch(hub, market.tokens)
-        tape = TapeMaker(market).orders(int(options.rate * options.seconds))
-        paced = await pace(services, market.accounts, tape, options.rate)
-        return Report(options.stack, drained, naive, floor, paced, await settled_s(services), reader.frames)
+        async with stack.trading(services) as used:
+            tape = TapeMaker(market).orders(int(options.rate * options.seconds))
+            paced = await pace(services, market.accounts, tape, options.rate)
+        settled_after_s = await settled_s(services)
+        return Report(options.stack, drained, naive, floor, broker, paced, used, settled_after_s, reader.frames)
 
 
 async def seed(services: Services, market: Market) -> None:

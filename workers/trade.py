@@ -52,7 +52,8 @@ async def run(services: Services, stop: asyncio.Event) -> None:
         await asyncio.wait(beside, timeout=STOP_LIMIT_S)  # the broker library may swallow a cancellation
         if dead is not None:
             await dead.close()
-        log.info("executed %s", " ".join(f"{name}={value}" for name, value in asdict(worker.metrics).items()))
+        done = " ".join(f"{name}={value}" for name, value in asdict(worker.metrics).items())
+        log.info("executed statements=%d %s", services.database.statements, done)
 
 
 async def _report(services: Services, worker: TradeWorker) -> None:
