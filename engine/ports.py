@@ -20,12 +20,16 @@ class Clock(Protocol):
 
 
 class Delivery(NamedTuple):
-    """One message as a consumer receives it. `redelivered` says it may have been executed before."""
+    """One message as a consumer receives it. `redelivered` says it may have been executed before.
+
+    `given_back` says how often it was delivered and not acknowledged, where the broker counts that.
+    """
 
     token: TokenAddress
     body: bytes
     tag: int
     redelivered: bool
+    given_back: int = 0
 
 
 class Consumer(Protocol):

@@ -102,6 +102,7 @@ class Market:
 
     def __init__(self, database: Database, prefix: str, tokens: int, accounts: int = 10) -> None:
         self.database = database
+        self.prefix = prefix
         self.tokens = [token(number) for number in range(tokens)]
         self._accounts = accounts
         self.broker = RabbitBroker(rabbit.URL, self._no_tokens, prefix)
@@ -134,20 +135,28 @@ class Market:
 
     async def publish(self, rounds: int) -> None:
         """So many orders on every token, a token's one after the other."""
+        await asyncio.gather(*(self.publish_on(each, rounds) for each in self.tokens))
 
-        async def on(each: TokenAddress) -> None:
-            for _ in range(rounds):
-                order = self.order(each)
-                await self.broker.publish(each, order.encoded())
-                self.published[each].append(order)
-
-        await asyncio.gather(*(on(each) for each in self.tokens))
+    async def publish_on(self, on: TokenAddress, count: int) -> None:
+        """So many orders on one token, one after the other."""
+        for _ in range(count):
+            order = self.order(on)
+            await self.broker.publish(on, order.encoded())
+            self.published[on].append(order)
 
     async def publish_until(self, stop: asyncio.Event, pause_s: float) -> None:
         """A round on every token after the other, with a pause between them."""
         while not stop.is_set():
             await self.publish(1)
             await asyncio.sleep(pause_s)
+
+    async def publish_at(self, orders_per_s: int, stop: asyncio.Event) -> None:
+        """Rounds on every token at that rate, whatever becomes of the orders."""
+        due_s = time.monotonic()
+        while not stop.is_set():
+            await self.publish(1)
+            due_s += len(self.tokens) / orders_per_s
+            await asyncio.sleep(due_s - time.monotonic())
 
     def final(self) -> int:
         """How many orders are final."""

@@ -164,6 +164,15 @@ class ParkedRow(SQLModel, table=True):
     ended_at_ms: int = bigint()
 
 
+class TrialRow(SQLModel, table=True):
+    """A suspect message that a worker has begun to execute alone, so often, and not ended."""
+
+    __tablename__ = "trials"
+    trial_id: str = key(32)
+    begun: int = Field(sa_type=SmallInteger)
+    begun_at_ms: int = bigint()
+
+
 class TradeRow(SQLModel, table=True):
     """A fill. Immutable; replaying them in `seq` order rebuilds the token, in `account_seq` order the account."""
 

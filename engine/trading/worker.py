@@ -11,8 +11,10 @@ import time
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from functools import partial
+from itertools import groupby
+from typing import Final, TypeVar
 
-from engine.persistence import parked
+from engine.persistence import parked, trials
 from engine.persistence import trading as rows
 from engine.persistence.database import Connection, Database, DatabaseError, RefusedRow, is_contention
 from engine.ports import Broker, Bus, BusMessage, Clock, Consumer, Delivery
@@ -21,6 +23,14 @@ from engine.trading.execution import Rejection
 from engine.trading.orders import Order, Reason, UnreadableOrder, decoded
 
 log = logging.getLogger(__name__)
+
+Result = TypeVar("Result")
+
+SUSPECT_FROM: Final = 3
+"""A message given back so often may be one that kills workers, or only have been in their hands at that time."""
+
+TRIALS: Final = 3
+"""How often a suspect may be begun alone; who comes after that parks it."""
 
 RETRY_S = 0.5
 CONTENTION_RETRY_S = 0.02
@@ -98,10 +108,43 @@ class TradeWorker:
 
     async def _execute_until_done(self, batch: Sequence[Delivery]) -> list[BusMessage]:
         """Commit the batch; an order is never acknowledged before that."""
+        may_be_known = any(delivery.redelivered for delivery in batch)
+        if may_be_known and any(map(_is_suspect, batch)):
+            return await self._execute_with_suspects(batch)
+        return await self._execute_readable(batch, may_be_known)
+
+    async def _execute_with_suspects(self, batch: Sequence[Delivery]) -> list[BusMessage]:
+        """In their order: each suspect alone, what stands between two of them together."""
+        messages: list[BusMessage] = []
+        for suspect, run in groupby(batch, key=_is_suspect):
+            if suspect:
+                for delivery in run:
+                    messages += await self._try_alone(delivery)
+            else:
+                messages += await self._execute_readable(list(run), True)
+        return messages
+
+    async def _try_alone(self, delivery: Delivery) -> list[BusMessage]:
+        """Count the trial, then execute: whoever dies of it has left the count. After too many it is parked."""
+        trial = trials.trial_id(delivery.token, delivery.body)
+        try:
+            begun = await self._write(partial(trials.begin, trial, self._clock.now_ms()))
+        except RefusedRow:  # another worker begins it at this moment, and has counted
+            begun = await self._write(partial(trials.begin, trial, self._clock.now_ms()))
+        if begun > TRIALS:
+            log.error("alert=order_parked token=%s: %d workers began it alone and died", delivery.token, TRIALS)
+            await self._park([(delivery.token, delivery.body, "killed_workers")])
+            messages = []
+        else:
+            messages = await self._execute_readable([delivery], True)
+        await self._write(partial(trials.end, trial))
+        return messages
+
+    async def _execute_readable(self, batch: Sequence[Delivery], may_be_known: bool) -> list[BusMessage]:
+        """Execute what is an order as one transaction, or if that fails in parts."""
         orders = await self._readable(batch)
         if not orders:
             return []
-        may_be_known = any(delivery.redelivered for delivery in batch)
         if not may_be_known:
             try:
                 return await self._write(partial(self.execute, orders, False))
@@ -155,7 +198,7 @@ class TradeWorker:
                 await self._wait_after(error)
         self.metrics.parked += len(found)
 
-    async def _write(self, work: Callable[[Connection], list[BusMessage]]) -> list[BusMessage]:
+    async def _write(self, work: Callable[[Connection], Result]) -> Result:
         """Commit, however long the database is away."""
         while True:
             try:
@@ -224,3 +267,7 @@ class TradeWorker:
         unknown = {order.account_id for order in orders} - self._wallets.keys()
         if unknown:
             self._wallets.update(rows.wallets_of(connection, unknown))
+
+
+def _is_suspect(delivery: Delivery) -> bool:
+    return delivery.given_back >= SUSPECT_FROM

@@ -347,3 +347,18 @@ UPDATE alembic_version SET version_num='0003' WHERE alembic_version.version_num 
 
 /
 
+-- Running upgrade 0003 -> 0004
+
+CREATE TABLE trials (
+    trial_id VARCHAR2(32 CHAR) NOT NULL, 
+    begun SMALLINT NOT NULL, 
+    begun_at_ms NUMBER(19) NOT NULL, 
+    PRIMARY KEY (trial_id)
+)
+
+/
+
+UPDATE alembic_version SET version_num='0004' WHERE alembic_version.version_num = '0003'
+
+/
+

@@ -30,6 +30,7 @@ from engine.persistence import (
     settlements,
     switches,
     trading,
+    trials,
 )
 from engine.persistence.database import Connection, Database
 from engine.persistence.switches import Switch, SwitchState
@@ -184,6 +185,8 @@ STEPS: Final[dict[str, Callable[[Connection], Any]]] = {
     "journal.waiting": lambda c: journal.waiting(c) == [journal.Entry(1, token(0), b"\0")] or pytest.fail("other"),
     "journal.queues": lambda c: journal.queues(c) == {token(0)} or pytest.fail("other"),
     "journal.forget": lambda c: journal.forget(1, 1, c),
+    "trials.begin": lambda c: [trials.begin(HASH[:32], n, c) for n in (1, 2)] == [1, 2] or pytest.fail("miscounted"),
+    "trials.end": lambda c: [trials.end(HASH[:32], c), trials.begin(HASH[:32], 3, c)][1] == 1 or pytest.fail("kept"),
     "parked.park": lambda c: [parked.park([PARKED], c) for _ in range(2)] == [1, 1] or pytest.fail("again"),
     "parked.waiting": lambda c: parked.waiting(c) or pytest.fail("just parked"),
     "parked.one": lambda c: parked.one(c, LOST.order_id) or pytest.fail("just parked"),

@@ -49,11 +49,13 @@ class Inbox:
         """Wait until the worker has acknowledged all that it took in this session."""
         await self._in_hand_done.wait()
 
-    def put(self, session: int, tag: int, token: TokenAddress, body: bytes, redelivered: bool) -> None:
+    def put(
+        self, session: int, tag: int, token: TokenAddress, body: bytes, redelivered: bool, given_back: int = 0
+    ) -> None:
         """Add what a channel received; a late message of an earlier session is dropped."""
         if session != self._session:
             return
-        self._waiting.append(Delivery(token, body, session << TAG_BITS | tag, redelivered))
+        self._waiting.append(Delivery(token, body, session << TAG_BITS | tag, redelivered, given_back))
         if self._open:
             self._may_take.set()
 

@@ -284,6 +284,14 @@ def _receiver(inbox: Inbox, session: int, token: TokenAddress) -> Callback:
     async def receive(message: DeliveredMessage) -> None:
         delivery = message.delivery
         assert isinstance(delivery, Basic.Deliver)
-        inbox.put(session, delivery.delivery_tag or 0, token, message.body, bool(delivery.redelivered))
+        redelivered = bool(delivery.redelivered)
+        given_back = _given_back(message) if redelivered else 0
+        inbox.put(session, delivery.delivery_tag or 0, token, message.body, redelivered, given_back)
 
     return receive
+
+
+def _given_back(message: DeliveredMessage) -> int:
+    """How often it was delivered before and not acknowledged: a quorum queue counts in a header."""
+    count = (message.header.properties.headers or {}).get("x-delivery-count")
+    return count if isinstance(count, int) else 0

@@ -13,6 +13,7 @@ from sqlalchemy.exc import OperationalError
 
 from engine.adapters.bus_memory import MemoryBus
 from engine.identifiers import SOL
+from engine.persistence import parked, trials
 from engine.persistence.database import Database
 from engine.ports import BusMessage, Delivery
 from engine.trading import worker as worker_module
@@ -20,7 +21,7 @@ from engine.trading.batch import Batch
 from engine.trading.events import BOARD, account_channel, token_channel
 from engine.trading.execution import Fill
 from engine.trading.orders import Order, Side, body_hash
-from engine.trading.worker import TradeWorker
+from engine.trading.worker import SUSPECT_FROM, TRIALS, TradeWorker
 from tests.fakes import FakeClock
 from tests.integration.trading.running import (
     ScriptedBroker,
@@ -163,6 +164,60 @@ async def test_an_unreadable_message_is_parked_with_an_alert_and_its_neighbours_
     assert caplog.text.count("alert=unreadable_message") == 2
     with database.snapshot() as connection:
         assert [row["cause"] for row in all_of(connection, "parked_orders")] == ["unreadable"] * 2
+
+
+def given_back(orders: Sequence[Order], times: Sequence[int]) -> list[Delivery]:
+    """The orders as a consumer receives them after they were delivered so often and not acknowledged."""
+    again = deliveries(orders, redelivered=True)
+    return [delivery._replace(given_back=count) for delivery, count in zip(again, times, strict=True)]
+
+
+async def test_suspects_are_executed_alone_and_in_their_order(database: Database) -> None:
+    orders = buys(9)
+    consumer = ScriptedConsumer([given_back(orders, [0, 1, SUSPECT_FROM, SUSPECT_FROM, 2, 2, SUSPECT_FROM + 9, 1, 1])])
+    worker = await work(database, consumer, lambda: len(consumer.acknowledged) == 9)
+    assert (worker.metrics.batches, worker.metrics.trades) == (6, 9)
+    with database.snapshot() as connection:
+        trades = {row["order_id"]: row["seq"] for row in all_of(connection, "trades")}
+        assert all_of(connection, "trials") == []
+    assert [trades[order.order_id] for order in orders] == [1, 2, 3] * 3
+    check(database)
+
+
+async def test_a_suspect_that_was_begun_too_often_is_parked_and_its_neighbours_go_on(
+    database: Database, caplog: pytest.LogCaptureFixture
+) -> None:
+    orders = buys(3)
+    with database.transaction() as connection:
+        for number in range(TRIALS):
+            trials.begin(trials.trial_id(orders[1].token, orders[1].encoded()), number, connection)
+    consumer = ScriptedConsumer([given_back(orders, [SUSPECT_FROM] * 3)])
+    worker = await work(database, consumer, lambda: len(consumer.acknowledged) == 3)
+    assert (worker.metrics.trades, worker.metrics.parked) == (2, 1)
+    assert "alert=order_parked" in caplog.text
+    with database.snapshot() as connection:
+        [row] = parked.waiting(connection)
+        assert all_of(connection, "trials") == []
+    assert (row["parked_id"], row["cause"]) == (orders[1].order_id, "killed_workers")
+
+
+async def test_a_trial_is_counted_before_the_order_is_touched(database: Database) -> None:
+    counted: list[int] = []
+
+    class Dying(TradeWorker):
+        def execute(self, orders: Sequence[Order], may_be_known: bool, connection: Connection) -> list[BusMessage]:
+            with database.snapshot() as beside:
+                counted.extend(row["begun"] for row in all_of(beside, "trials"))
+            return super().execute(orders, may_be_known, connection)
+
+    consumer = ScriptedConsumer([given_back(buys(1), [SUSPECT_FROM])])
+    stop = asyncio.Event()
+    worker = Dying(database, ScriptedBroker(consumer), MemoryBus(), FakeClock(), RENT)
+    task = asyncio.create_task(worker.run(stop))
+    await until(lambda: bool(consumer.acknowledged))
+    stop.set()
+    await task
+    assert counted == [1]
 
 
 async def test_an_order_whose_booking_raises_is_an_engine_error_and_the_others_are_filled(
