@@ -3,7 +3,7 @@ PYTHON := $(shell for each in python3 python3.14 python3.13 python3.12 python3.1
 	if $$each -c 'import sys; sys.exit(sys.version_info < (3, 11))' 2>/dev/null; then echo $$each; break; fi; done)
 VENV_PYTHON := .venv/bin/python
 
-.PHONY: run demo up test check bench build python
+.PHONY: run demo up test check bench kills build python
 
 run: build  ## start the local chain and the app; prints the address
 	@$(VENV_PYTHON) scripts/start.py
@@ -16,6 +16,9 @@ up: build  ## the full stack: two backends behind HAProxy, on RabbitMQ, PostgreS
 
 test: build  ## every test
 	@$(VENV_PYTHON) -m pytest
+
+kills: python  ## a trade worker killed twenty times at 500 orders a second, on the real servers
+	@BLITZ_TEST_KILLS=20 $(VENV_PYTHON) -m pytest tests/integration/trading/test_worker_kills.py
 
 check: python  ## formatting, lint, types, and a lock file without addresses
 	@$(VENV_PYTHON) -m ruff format --check .
