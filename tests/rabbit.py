@@ -14,6 +14,9 @@ import pytest
 
 from engine.adapters.rabbitmq.topology import Topology
 
+LIMIT_S: Final = 30.0
+"""For anything asked of the server: one that hangs must fail a test, not stop it."""
+
 URL: Final = os.environ.get("BLITZ_TEST_BROKER_URL", "amqp://guest:guest@127.0.0.1:5672/")
 
 
@@ -40,27 +43,29 @@ def own_prefix(tokens: Iterable[str]) -> Iterator[str]:
 @asynccontextmanager
 async def channel() -> AsyncIterator[aiormq.abc.AbstractChannel]:
     """A plain channel beside the adapter."""
-    connection = await aiormq.connect(URL)
+    async with asyncio.timeout(LIMIT_S):
+        connection = await aiormq.connect(URL)
     try:
         yield await connection.channel()
     finally:
-        await connection.close()
+        async with asyncio.timeout(LIMIT_S):
+            await connection.close()
 
 
 async def delete(topology: Topology, tokens: Iterable[str]) -> None:
     """Delete the queues of these tokens and everything shared."""
     async with channel() as opened:
         for queue in [topology.dead_letters, *map(topology.queue, tokens)]:
-            await opened.queue_delete(queue)
+            await opened.queue_delete(queue, timeout=LIMIT_S)
         for exchange in (topology.announcements, topology.presence, topology.dead_letters):
-            await opened.exchange_delete(exchange)
+            await opened.exchange_delete(exchange, timeout=LIMIT_S)
 
 
 async def exists(queue: str) -> bool:
     """Whether the server has that queue."""
     async with channel() as opened:
         try:
-            await opened.queue_declare(queue, passive=True)
+            await opened.queue_declare(queue, passive=True, timeout=LIMIT_S)
         except aiormq.exceptions.ChannelNotFoundEntity:
             return False
         return True
@@ -69,4 +74,4 @@ async def exists(queue: str) -> bool:
 async def waiting(queue: str) -> int:
     """How many messages are ready in a queue, those in a consumer's hands not counted."""
     async with channel() as opened:
-        return (await opened.queue_declare(queue, passive=True)).message_count or 0
+        return (await opened.queue_declare(queue, passive=True, timeout=LIMIT_S)).message_count or 0
