@@ -11,7 +11,7 @@ from engine.identifiers import SOL, TokenAddress
 from engine.persistence.tables import AccountRow, BalanceRow, TokenRow
 from engine.persistence.trading import BALANCES, ORDERS, SETTLEMENTS, TOKENS
 from engine.settlement.settlement import State
-from engine.trading.execution import Stage
+from engine.trading.prices import Stage
 from engine.units import LAMPORTS_PER_SOL
 
 FUNDS_LAMPORTS: Final = 1_000 * LAMPORTS_PER_SOL

@@ -17,7 +17,7 @@ REASONS: Final[Mapping[str, str]] = {
     "paused": "trading in this token is paused",
     "unknown_token": "there is no such token",
     "not_tradable": "the token cannot be traded yet",
-    "graduated": "the token has graduated and its pool is not open yet",
+    "pool_out_of_range": "more than the pool can take",
     "below_minimum": "less than the smallest order",
     "nothing_bought": "too little to buy the smallest amount",
     "nothing_received": "too little to receive anything",

@@ -6,11 +6,12 @@ from uuid import UUID
 
 from sqlalchemy import Connection, insert, text
 
+from engine.curve import Terms, opening_pool
 from engine.identifiers import SOL, AccountId, TokenAddress, order_id
 from engine.persistence.database import Database
 from engine.persistence.tables import AccountRow, BalanceRow, TokenRow, TransferRow
-from engine.trading.execution import terms_of
 from engine.trading.orders import Order, Side, body_hash
+from engine.trading.prices import ON_POOL, pool_of, terms_of
 from engine.trading.rows import booking_id
 from tests.fakes import START_MS
 from tests.market_data import address, token_values
@@ -100,7 +101,7 @@ def check(database: Database) -> Ledger:
             all_of(connection, name)
             for name in ("tokens", "balances", "orders", "trades", "transfers", "settlements", "candles")
         )
-    rebuilt = replayed(trades, transfers)
+    rebuilt = replayed(trades, transfers, settlements)
     _balances_are_rebuilt(rebuilt, balances)
     _tokens_are_rebuilt(rebuilt, tokens)
     _sol_is_conserved(tokens, balances, transfers)
@@ -123,12 +124,24 @@ def _tokens_are_rebuilt(rebuilt: Ledger, tokens: Sequence[dict[str, Any]]) -> No
         stored = {name: row[name] for name in state.__slots__}
         assert stored == {name: getattr(state, name) for name in state.__slots__}
         held = [amount for (_, asset), amount in rebuilt.balances.items() if asset == row["address"]]
-        assert sum(held) == row["supply"] <= row["curve_supply"]
+        assert sum(held) == row["supply"]
         assert row["holders"] == sum(amount > 0 for amount in held)
-        assert row["reserve_lamports"] == row["liquidity_lamports"] >= terms.curve.integral(row["supply"])
-        assert row["price"] == (terms.curve.spot_price_units(row["supply"]) if row["seq"] else 0)
         assert row["market_cap_lamports"] == row["price"] * row["total_supply"] // 10 ** (row["decimals"] + 6)
-        assert (row["stage"] == "graduated") == (row["supply"] == row["curve_supply"])
+        if row["stage"] in ON_POOL:
+            _pool_holds(row, terms)
+        else:
+            assert row["supply"] < row["curve_supply"]
+            assert row["reserve_lamports"] == row["liquidity_lamports"] >= terms.curve.integral(row["supply"])
+            assert row["price"] == (terms.curve.spot_price_units(row["supply"]) if row["seq"] else 0)
+
+
+def _pool_holds(row: dict[str, Any], terms: Terms) -> None:
+    """Trades never lower the product it opened with; the tokens it does not have are in accounts."""
+    pool, opened = pool_of(row), opening_pool(terms)
+    assert pool.invariant >= opened.invariant
+    assert pool.tokens + row["supply"] == opened.tokens + row["curve_supply"] <= row["total_supply"]
+    assert row["liquidity_lamports"] == 2 * row["reserve_lamports"]
+    assert row["price"] == (terms.curve.spot_price_units(row["curve_supply"]) if pool == opened else pool.price)
 
 
 def _sol_is_conserved(
@@ -152,7 +165,8 @@ def _fills_agree(
     assert all((row["reason"] is None) == (row["state"] == "filled") for row in orders)
     assert {row["order_id"] for row in trades} == filled
     legs = ("token", "seq", "account_id", "account_seq", "side", "lamports", "tokens")
-    assert {row["settlement_id"]: [row[leg] for leg in legs] for row in settlements} == {
+    legs_of_trades = [row for row in settlements if row["kind"] == "trade"]
+    assert {row["settlement_id"]: [row[leg] for leg in legs] for row in legs_of_trades} == {
         row["order_id"]: [row[leg] for leg in legs] for row in trades
     }
 

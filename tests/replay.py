@@ -1,4 +1,7 @@
-"""Rebuilds balances and tokens from the immutable rows alone: trades and transfers, in order of their numbers."""
+"""Rebuilds balances and tokens from the immutable rows alone: trades and transfers, in order of their numbers.
+
+A graduation takes a number of its token too: its settlement's, whose figures never change.
+"""
 
 from collections import defaultdict
 from collections.abc import Mapping, Sequence
@@ -32,7 +35,7 @@ class Ledger:
     tokens: dict[str, TokenState] = field(default_factory=lambda: defaultdict(TokenState))
 
 
-def replayed(trades: Sequence[Row], transfers: Sequence[Row]) -> Ledger:
+def replayed(trades: Sequence[Row], transfers: Sequence[Row], settlements: Sequence[Row] = ()) -> Ledger:
     """The ledger that these rows describe.
 
     Raises:
@@ -43,9 +46,25 @@ def replayed(trades: Sequence[Row], transfers: Sequence[Row]) -> Ledger:
     booked = [*trades, *(row for row in transfers if row["account_id"] is not None)]
     for row in sorted(booked, key=lambda row: (row["account_id"], row["account_seq"])):
         _book(ledger, row)
-    for trade in sorted(trades, key=lambda row: (row["token"], row["seq"])):
-        _move_token(ledger.tokens[trade["token"]], trade)
+    surpluses = {row["settlement_id"]: row["amount"] for row in transfers if row["kind"] == "surplus"}
+    graduations = [row for row in settlements if row["kind"] == "graduation"]
+    for row in sorted([*trades, *graduations], key=lambda row: (row["token"], row["seq"])):
+        token = ledger.tokens[row["token"]]
+        assert row["seq"] == token.seq + 1, "the token's numbers have no gap"
+        token.seq = row["seq"]
+        if row.get("kind") == "graduation":
+            _graduate(token, row, surpluses.pop(row["settlement_id"], 0))
+        else:
+            _move_token(token, row)
+    assert not surpluses, "a surplus belongs to a graduation"
     return ledger
+
+
+def _graduate(token: TokenState, graduation: Row, surplus_lamports: int) -> None:
+    assert surplus_lamports >= 0, "the curve covered its integral"
+    token.reserve_lamports -= surplus_lamports
+    token.platform_fees_lamports += surplus_lamports
+    assert token.reserve_lamports == graduation["lamports"], "the pool opens with what its memo says"
 
 
 def _book(ledger: Ledger, row: Row) -> None:
@@ -64,10 +83,8 @@ def _book(ledger: Ledger, row: Row) -> None:
 
 def _move_token(token: TokenState, trade: Row) -> None:
     sign = 1 if trade["side"] == "buy" else -1
-    assert trade["seq"] == token.seq + 1, "the token's numbers have no gap"
     assert trade["lamports"] == trade["curve_lamports"] + sign * trade["fee_lamports"], "the legs add up"
     assert trade["executed_at_ms"] >= token.last_trade_at_ms, "time never goes back"
-    token.seq = trade["seq"]
     token.supply += sign * trade["tokens"]
     token.reserve_lamports += sign * trade["curve_lamports"]
     token.creator_fees_lamports += trade["creator_fee_lamports"]

@@ -4,8 +4,8 @@ from typing import Any, Final
 
 from pydantic import BaseModel
 
-from engine.trading.execution import Stage
 from engine.trading.orders import OrderState, Side
+from engine.trading.prices import Stage
 
 
 class Problem(BaseModel):

@@ -33,11 +33,11 @@ from engine.persistence import accounts as account_rows
 from engine.persistence import market
 from engine.services import Services
 from engine.trading import quotes
-from engine.trading.execution import Stage
 from engine.trading.inputs import UnknownToken
 from engine.trading.launch import request_launch
 from engine.trading.launch_form import LaunchForm, read_launch
 from engine.trading.orders import Side
+from engine.trading.prices import Stage
 from engine.units import MAX_AMOUNT
 
 _DEFAULT_SLIPPAGE_BPS: Final = 100

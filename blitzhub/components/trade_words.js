@@ -10,7 +10,7 @@ const SENTENCES = {
   deadline: (c) => `${notDone(c.side)}: the order waited past its time limit. ${untouched(c.side)}`,
   not_arrived: (c) => `${notDone(c.side)}: the order did not arrive, and its time limit has passed. ${untouched(c.side)}`,
   paused: (c) => `Trading in ${c.symbol} is paused. Your balance is safe.`,
-  graduated: (c) => `${c.symbol} has graduated; its pool is not open yet. ${untouched(c.side)}`,
+  pool_out_of_range: (c) => `${notDone(c.side)}: more than the pool can take. ${untouched(c.side)}`,
   not_tradable: (c) => `${c.symbol} is not tradable yet. ${untouched(c.side)}`,
   unknown_token: (c) => `There is no such token. ${untouched(c.side)}`,
   below_minimum: (c) => `Less than the smallest order. ${untouched(c.side)}`,
@@ -37,8 +37,6 @@ export function buttonState({ side, symbol, stage, paused, account, phase, offli
   if (offline) return off("Offline");
   if (stage === "launching") return off("Launching…", "Tradable once its launch is confirmed on Solana");
   if (stage === "failed") return off("Launch failed", "This token never came to exist");
-  if (stage === "graduated") return off("Graduated", `${symbol} has graduated; its pool is not open yet`);
-  if (stage === "graduating") return off("Moving to its pool");
   if (paused && side === "buy") return off("Paused", `Buying ${symbol} is paused. Your balance is safe.`);
   if (!account) return { label: "Sign in to trade", reason: "", ready: true, signIn: true };
   if (amount.error) return off(amount.error);

@@ -3,7 +3,7 @@
 Every change names the attempt it knows. If the row has moved on meanwhile nothing changes, and the caller is told.
 """
 
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from typing import Any, Final
 
 from sqlalchemy import Connection, RowMapping, Select, bindparam, insert, select, update
@@ -148,15 +148,18 @@ _CONFIRM: Final = (
 
 
 def confirm(
-    connection: Connection, landed: Sequence[tuple[Settlement, int]], fee_lamports: int, now_ms: int
+    connection: Connection,
+    landed: Sequence[tuple[Settlement, int]],
+    fee_lamports: Callable[[Settlement], int],
+    now_ms: int,
 ) -> set[str]:
-    """Confirm settlements with the slot of each; the ids of those that were waiting for it."""
+    """Confirm settlements with the slot of each and the network fee it cost; the ids of those that waited for it."""
     rows = [
         {
             "key_id": settlement.settlement_id,
             "key_attempt": settlement.attempt,
             "new_slot": slot,
-            "new_fee_lamports": fee_lamports,
+            "new_fee_lamports": fee_lamports(settlement),
             "new_at_ms": now_ms,
         }
         for settlement, slot in landed

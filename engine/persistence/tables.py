@@ -233,7 +233,7 @@ class SettlementRow(SQLModel, table=True):
 
 
 class TransferRow(SQLModel, table=True):
-    """A booked movement that is not a trade: deposit, rent, donation, network fee. Immutable; `amount` is signed."""
+    """A booked movement that is not a trade: deposit, rent, donation, network fee, surplus. `amount` is signed."""
 
     __tablename__ = "transfers"
     __table_args__ = (Index("ix_transfers_account", "account_id", "account_seq"),)

@@ -24,8 +24,8 @@ from engine.persistence.tables import (
     table,
 )
 from engine.trading.batch import BalanceKey, Changes, Locked, candle_row
-from engine.trading.execution import Stage
 from engine.trading.orders import Order
+from engine.trading.prices import TRADABLE, Stage
 from engine.trading.rows import Row
 
 TOKENS, BALANCES, CANDLES = table(TokenRow), table(BalanceRow), table(CandleRow)
@@ -47,7 +47,7 @@ TOKEN_STATE: Final = (
     "graduated_at_ms",
     "updated_at_ms",
 )
-QUEUED_STAGES: Final = (Stage.LAUNCHING.value, Stage.CURVE.value, Stage.GRADUATED.value)
+QUEUED_STAGES: Final = sorted({Stage.LAUNCHING.value, *TRADABLE})
 BALANCE_STATE: Final = ("amount", "account_seq")
 CANDLE_STATE: Final = ("high_price", "low_price", "close_price", "volume_lamports", "trades")
 

@@ -17,7 +17,8 @@ from engine.ports import BusMessage, SignatureStatus
 from engine.services import Services
 from engine.settlement.flights import Flight, Flights
 from engine.settlement.settlement import Kind, Settlement, State
-from engine.trading import events
+from engine.settlement.transactions import ComputeBudget, network_fee_lamports
+from engine.trading import events, graduation
 from engine.trading.orders import OrderState
 from engine.trading.rows import booking_id
 
@@ -40,12 +41,12 @@ class Confirmer:
         self,
         services: Services,
         flights: Flights,
-        fee_lamports: int,
+        budget: ComputeBudget,
         on_launch_confirmed: OnLaunchConfirmed,
         on_launch_failed: OnLaunchFailed,
     ) -> None:
         self._services, self._flights = services, flights
-        self._fee_lamports = fee_lamports
+        self._budget = budget
         self._on_launch_confirmed, self._on_launch_failed = on_launch_confirmed, on_launch_failed
 
     async def look(self, flights: Sequence[Flight], search_history: bool = False) -> list[Flight]:
@@ -141,6 +142,8 @@ class Confirmer:
         for settlement in confirmed:
             if settlement.kind is Kind.LAUNCH:
                 messages += self._on_launch_confirmed(connection, asdict(settlement), now_ms)
+            elif settlement.kind is Kind.GRADUATION:
+                messages += graduation.confirmed(connection, asdict(settlement), now_ms)
         return messages
 
     async def _landed_with_error(self, flight: Flight, error: str) -> None:
@@ -191,13 +194,16 @@ class Confirmer:
             return []
         return self._on_launch_failed(connection, asdict(settlement), now_ms, error)
 
+    def _fee_lamports(self, settlement: Settlement) -> int:
+        return network_fee_lamports(settlement, self._budget)
+
     def _network_fee(self, flight: Flight, fee_payer: str) -> dict[str, Any]:
         return {
             "transfer_id": booking_id("fee", flight.signature),
             "kind": "network_fee",
             "account_id": None,
             "asset": SOL,
-            "amount": -self._fee_lamports,
+            "amount": -self._fee_lamports(flight.settlement),
             "account_seq": 0,
             "token": flight.settlement.token,
             "address": fee_payer,

@@ -19,11 +19,10 @@ from engine.settlement.confirming import Confirmer, OnLaunchConfirmed, OnLaunchF
 from engine.settlement.flights import Flight, Flights
 from engine.settlement.sending import Sender, SendingLimits
 from engine.settlement.settlement import Kind, State
-from engine.settlement.transactions import ComputeBudget, fee_lamports
+from engine.settlement.transactions import ComputeBudget
 
 log = logging.getLogger(__name__)
 
-SIGNATURES_PER_TRANSACTION: Final = 3
 SPACING_S: Final = 0.03
 """Least time between two rounds of a loop: what arrives meanwhile shares statements and requests."""
 IDLE_POLL_S: Final = 0.05
@@ -52,7 +51,7 @@ class SettlementService:
         self._confirmer = Confirmer(
             services,
             self._flights,
-            fee_lamports(SIGNATURES_PER_TRANSACTION, budget),
+            budget,
             on_launch_confirmed,
             on_launch_failed,
         )

@@ -14,6 +14,7 @@ class Kind(StrEnum):
 
     TRADE = "trade"
     LAUNCH = "launch"
+    GRADUATION = "graduation"
 
 
 class State(StrEnum):
@@ -31,7 +32,8 @@ class Settlement:
 
     Trade: a buy moves `lamports` from wallet to vault and `tokens` back, a sell the other way; `rent_lamports` of the
     wallet's new token account come on top of a buy. Launch: the wallet pays `lamports`, `rent_lamports` of which are
-    the mint's, and `tokens` are minted to the vault.
+    the mint's, and `tokens` are minted to the vault. Graduation: nothing moves; the vault signs a memo with the
+    `lamports` and `tokens` its pool opens with, and stands for the wallet too.
     """
 
     settlement_id: str
@@ -61,10 +63,13 @@ class Settlement:
     @property
     def memo(self) -> str:
         """The text on the chain that ties the transaction to this row."""
-        return f"bh1:{self.settlement_id}"
+        mark = f"bh1:{self.settlement_id}"
+        return f"{mark}:graduated:{self.lamports}:{self.tokens}" if self.kind is Kind.GRADUATION else mark
 
     def outflows(self) -> Iterator[tuple[str, str, int]]:
         """What leaves whom: (payer's address, asset, amount)."""
+        if self.kind is Kind.GRADUATION:
+            return
         if self.kind is Kind.LAUNCH:
             yield self.wallet, SOL, self.lamports
         elif self.side is Side.BUY:
@@ -81,6 +86,8 @@ class Settlement:
         """
         for payer, asset, amount in self.outflows():
             yield payer, asset, -amount
+        if self.kind is Kind.GRADUATION:
+            return
         if self.kind is Kind.LAUNCH:
             yield self.vault, SOL, LOCKED_LAMPORTS
             yield self.vault, self.token, self.tokens

@@ -92,15 +92,22 @@ class ShapeCheck:
             raise SignerRefused("the compute budget is not the platform's")
 
     def _check_privileges(self, message: MessageV0, addresses: list[str], settlement: Settlement) -> None:
-        wallet, vault, token = settlement.wallet, settlement.vault, settlement.token
-        launches = settlement.kind is Kind.LAUNCH
-        signers = {self.fee_payer, wallet, token if launches else vault}
-        made = token if launches else str(token_account(wallet, token))
-        writable = {self.fee_payer, wallet, vault, str(token_account(vault, token)), made}
+        signers, writable = _privileged(settlement, self.fee_payer)
         if signers != set(addresses[: message.header.num_required_signatures]):
             raise SignerRefused("the signers are not the settlement's", settlement=settlement.settlement_id)
         if writable != {address for place, address in enumerate(addresses) if message.is_maybe_writable(place)}:
             raise SignerRefused("the writable accounts are not the settlement's", settlement=settlement.settlement_id)
+
+
+def _privileged(settlement: Settlement, fee_payer: str) -> tuple[set[str], set[str]]:
+    """Who must sign, and whose accounts may change."""
+    wallet, vault, token = settlement.wallet, settlement.vault, settlement.token
+    if settlement.kind is Kind.GRADUATION:
+        return {fee_payer, vault}, {fee_payer}
+    launches = settlement.kind is Kind.LAUNCH
+    made = token if launches else str(token_account(wallet, token))
+    writable = {fee_payer, wallet, vault, str(token_account(vault, token)), made}
+    return {fee_payer, wallet, token if launches else vault}, writable
 
 
 def _decoded(message: bytes) -> MessageV0:
@@ -173,8 +180,12 @@ _READERS: Final = {
 
 def _wanted(settlement: Settlement, fee_payer: str) -> list[Step]:
     """What the settlement's message must do besides its compute budget, in order."""
+    mark = f"bh1:{settlement.settlement_id}"
+    if settlement.kind is Kind.GRADUATION:
+        figures = f"{mark}:graduated:{settlement.lamports}:{settlement.tokens}"
+        return [Step(MEMO, "memo", (settlement.vault,), (figures,))]
     steps = _launch_steps(settlement, fee_payer) if settlement.kind is Kind.LAUNCH else _trade_steps(settlement)
-    return [*steps, Step(MEMO, "memo", (), (f"bh1:{settlement.settlement_id}",))]
+    return [*steps, Step(MEMO, "memo", (), (mark,))]
 
 
 def _trade_steps(settlement: Settlement) -> list[Step]:

@@ -46,6 +46,8 @@ class ComputeBudget:
 
 def signers(settlement: Settlement, fee_payer: str) -> tuple[str, ...]:
     """The addresses that must sign, the fee payer first."""
+    if settlement.kind is Kind.GRADUATION:
+        return fee_payer, settlement.vault
     other = settlement.token if settlement.kind is Kind.LAUNCH else settlement.vault
     return fee_payer, settlement.wallet, other
 
@@ -55,13 +57,27 @@ def fee_lamports(signature_count: int, budget: ComputeBudget) -> int:
     return LAMPORTS_PER_SIGNATURE * signature_count + budget.priority_fee_lamports
 
 
+def network_fee_lamports(settlement: Settlement, budget: ComputeBudget) -> int:
+    """What the network charges for a settlement's transaction."""
+    return fee_lamports(len(signers(settlement, "")), budget)
+
+
 def build(settlement: Settlement, fee_payer: str, blockhash: str, budget: ComputeBudget) -> MessageV0:
     """The unsigned message of a settlement."""
-    legs = _launch(settlement, fee_payer) if settlement.kind is Kind.LAUNCH else _trade(settlement)
-    memo = Instruction(MEMO, settlement.memo.encode(), [])
-    return MessageV0.try_compile(
-        Pubkey.from_string(fee_payer), [*_budget(budget), *legs, memo], [], Hash.from_string(blockhash)
-    )
+    instructions = [*_budget(budget), *_legs(settlement, fee_payer), _memo(settlement)]
+    return MessageV0.try_compile(Pubkey.from_string(fee_payer), instructions, [], Hash.from_string(blockhash))
+
+
+def _legs(settlement: Settlement, fee_payer: str) -> list[Instruction]:
+    if settlement.kind is Kind.GRADUATION:
+        return []
+    return _launch(settlement, fee_payer) if settlement.kind is Kind.LAUNCH else _trade(settlement)
+
+
+def _memo(settlement: Settlement) -> Instruction:
+    """A graduation's memo is signed by the vault itself, so that it is found in the vault's history."""
+    vault = AccountMeta(Pubkey.from_string(settlement.vault), is_signer=True, is_writable=False)
+    return Instruction(MEMO, settlement.memo.encode(), [vault] if settlement.kind is Kind.GRADUATION else [])
 
 
 def message_bytes(message: MessageV0) -> bytes:

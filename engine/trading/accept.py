@@ -53,12 +53,6 @@ class SlippageExceeded(OrderRefused):
     code = "slippage"
 
 
-class Graduated(OrderRefused):
-    """The curve is full."""
-
-    code = "graduated"
-
-
 class BelowMinimumBuy(OrderRefused):
     """Less than the smallest buy."""
 
@@ -75,6 +69,12 @@ class BringsNothing(OrderRefused):
     """Not even one lamport after the fee."""
 
     code = "nothing_received"
+
+
+class PoolOutOfRange(OrderRefused):
+    """The pool cannot hold that much."""
+
+    code = "pool_out_of_range"
 
 
 class Paused(OrderRefused):
@@ -107,10 +107,10 @@ class NotSeenYet(NotFound):
 _REFUSALS: Final[dict[Reason, tuple[type[Refusal], str]]] = {
     Reason.FUNDS: (InsufficientFunds, "The balance is not enough"),
     Reason.SLIPPAGE: (SlippageExceeded, "The price is worse than the slippage bound"),
-    Reason.GRADUATED: (Graduated, "All tokens of the curve are sold: it has graduated"),
     Reason.BELOW_MINIMUM: (BelowMinimumBuy, "The buy is smaller than the minimum"),
     Reason.NOTHING_BOUGHT: (BuysNothing, "This much SOL does not buy the smallest unit of the token"),
     Reason.NOTHING_RECEIVED: (BringsNothing, "These tokens are worth nothing after the fee"),
+    Reason.POOL_OUT_OF_RANGE: (PoolOutOfRange, "The pool cannot take a trade of this size"),
     Reason.PAUSED: (Paused, "Buying this token is paused"),
     Reason.NOT_TRADABLE: (NotTradable, "This token cannot be traded"),
     Reason.UNKNOWN_TOKEN: (UnknownToken, "There is no token at this address"),

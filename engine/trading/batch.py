@@ -13,9 +13,19 @@ from engine.identifiers import SOL
 from engine.indicators.candles import MINUTE_MS, Candle, merge
 from engine.ports import BusMessage
 from engine.trading import events
-from engine.trading.execution import Fill, Purse, Rejection, Stage, decide
+from engine.trading.execution import Fill, Purse, Rejection, decide
 from engine.trading.orders import Order, OrderState, Reason, Side
-from engine.trading.rows import Row, order_event, order_row, sol_transfer_row, trade_row, trade_settlement_row
+from engine.trading.prices import Stage, liquidity_lamports, terms_of
+from engine.trading.rows import (
+    Row,
+    graduation_settlement_row,
+    graduation_surplus_row,
+    order_event,
+    order_row,
+    sol_transfer_row,
+    trade_row,
+    trade_settlement_row,
+)
 from engine.units import LOCKED_LAMPORTS, PRICE_UNITS_PER_LAMPORT
 
 log = logging.getLogger(__name__)
@@ -109,7 +119,7 @@ class Batch:
         self._merge_candle(trade, price_before)
         self.changes.events.append(events.trade(trade, price_before, token))
         if fill.graduates:
-            self.changes.events.append(events.stage_changed(token))
+            self._graduate(token)
         self._record(order, OrderState.FILLED, sol["account_seq"], fill=fill)
 
     def _book_rent(self, order: Order, sol: Row, wallet: str, rent_lamports: int) -> None:
@@ -154,14 +164,29 @@ class Batch:
         token["platform_fees_lamports"] += fill.fee_lamports - fill.creator_fee_lamports
         token["price"] = fill.price
         token["market_cap_lamports"] = market_cap_lamports(token)
-        token["liquidity_lamports"] = fill.reserve_lamports
+        token["liquidity_lamports"] = liquidity_lamports(token)
         token["holders"] += holders
         token["last_trade_at_ms"] = at_ms
         token["updated_at_ms"] = self._now_ms
-        if fill.graduates:
-            token["stage"] = Stage.GRADUATED.value
-            token["graduated_at_ms"] = at_ms
         self.changes.tokens[token["address"]] = token
+
+    def _graduate(self, token: Row) -> None:
+        """Open the pool: the exact integral beside the tokens kept for it; what rounding left is the platform's.
+
+        A movement of the vault like any other, with a number of its own. The next order trades on the pool.
+        """
+        surplus_lamports = token["reserve_lamports"] - terms_of(token).raise_lamports
+        token["seq"] += 1
+        token["stage"] = Stage.GRADUATING.value
+        token["graduated_at_ms"] = token["last_trade_at_ms"]
+        token["reserve_lamports"] -= surplus_lamports
+        token["platform_fees_lamports"] += surplus_lamports
+        token["liquidity_lamports"] = liquidity_lamports(token)
+        settlement = graduation_settlement_row(token, self._now_ms)
+        self.changes.settlements.append(settlement)
+        if surplus_lamports:
+            self.changes.transfers.append(graduation_surplus_row(settlement, surplus_lamports))
+        self.changes.events.append(events.stage_changed(token))
 
     def _merge_candle(self, trade: Row, price_before: int) -> None:
         token = trade["token"]

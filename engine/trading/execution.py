@@ -1,43 +1,30 @@
 """How one order is decided: a pure function from the order and what it can see to a fill or a recorded rejection.
 
-The same curve functions quote for the API; here their answer becomes the trade.
+The same functions quote for the API; here their answer becomes the trade.
 """
 
 from collections.abc import Mapping
 from dataclasses import dataclass
-from enum import StrEnum
-from fractions import Fraction
-from functools import lru_cache
 from typing import Any, Final, NamedTuple
 
 from engine.curve import (
     BelowMinimum,
     BuyQuote,
-    CurveComplete,
     CurveRefusal,
-    FeeSchedule,
     NothingBought,
     NothingReceived,
-    PowerCurve,
+    PoolOutOfRange,
     SellQuote,
-    Terms,
-    quote_buy,
-    quote_sell,
 )
 from engine.trading.orders import Order, Reason, Side
-
-
-class Stage(StrEnum):
-    """Where a token stands in its life."""
-
-    LAUNCHING = "launching"
-    CURVE = "curve"
-    GRADUATED = "graduated"
-    FAILED = "failed"
+from engine.trading.prices import TRADABLE, buy_quote, sell_quote
 
 
 class Fill(NamedTuple):
-    """What a fill does. `lamports` is the trader's SOL leg: paid, fee included (buy), or received after it (sell)."""
+    """What a fill does. `lamports` is the trader's SOL leg: paid, fee included (buy), or received after it (sell).
+
+    `curve_lamports` is the leg of the reserve, which is the pool's SOL side once the curve is full.
+    """
 
     tokens: int
     lamports: int
@@ -67,28 +54,6 @@ class Purse(NamedTuple):
     has_token_account: bool
 
 
-def terms_of(token: Mapping[str, Any]) -> Terms:
-    """The terms in a token's row."""
-    return _terms(
-        token["k"],
-        token["n"],
-        token["decimals"],
-        token["fee_bps"],
-        token["creator_share_percent"],
-        token["curve_supply"],
-        token["total_supply"],
-        token["minimum_buy_lamports"],
-    )
-
-
-@lru_cache(maxsize=4096)
-def _terms(
-    k: str, n: int, decimals: int, fee_bps: int, share: int, curve_supply: int, total_supply: int, minimum: int
-) -> Terms:
-    curve = PowerCurve(Fraction(k), n, decimals)
-    return Terms(curve, FeeSchedule(fee_bps, share), curve_supply, total_supply, minimum)
-
-
 def decide(
     order: Order, token: Mapping[str, Any] | None, purse: Purse, now_ms: int, account_rent_lamports: int
 ) -> Fill | Rejection:
@@ -101,9 +66,7 @@ def decide(
     if now_ms > order.deadline_ms:
         return Rejection(Reason.DEADLINE, f"{now_ms - order.deadline_ms} ms late")
     stage = token["stage"]
-    if stage == Stage.GRADUATED:
-        return Rejection(Reason.GRADUATED)
-    if stage != Stage.CURVE:
+    if stage not in TRADABLE:
         return Rejection(Reason.NOT_TRADABLE, stage)
     try:
         if order.side is Side.BUY:
@@ -116,16 +79,16 @@ def decide(
 
 _REASONS: Final[dict[type[CurveRefusal], Reason]] = {
     BelowMinimum: Reason.BELOW_MINIMUM,
-    CurveComplete: Reason.GRADUATED,
     NothingBought: Reason.NOTHING_BOUGHT,
     NothingReceived: Reason.NOTHING_RECEIVED,
+    PoolOutOfRange: Reason.POOL_OUT_OF_RANGE,
 }
 
 
 def _buy(order: Order, token: Mapping[str, Any], free_lamports: int, rent_lamports: int) -> Fill | Rejection:
     if token["paused"]:
         return Rejection(Reason.PAUSED)
-    quote: BuyQuote = quote_buy(terms_of(token), token["supply"], order.amount)
+    quote: BuyQuote = buy_quote(token, order.amount)
     needed = quote.charged_lamports + rent_lamports
     if needed > free_lamports:
         return Rejection(Reason.FUNDS, f"needs {needed} lamports, {max(free_lamports, 0)} are free")
@@ -149,7 +112,7 @@ def _buy(order: Order, token: Mapping[str, Any], free_lamports: int, rent_lampor
 def _sell(order: Order, token: Mapping[str, Any], tokens_held: int) -> Fill | Rejection:
     if order.amount > tokens_held:
         return Rejection(Reason.FUNDS, f"needs {order.amount} base units, {tokens_held} are held")
-    quote: SellQuote = quote_sell(terms_of(token), token["supply"], order.amount)
+    quote: SellQuote = sell_quote(token, order.amount)
     if quote.received_lamports < order.bound:
         return Rejection(Reason.SLIPPAGE, f"{quote.received_lamports} lamports, at least {order.bound} were asked for")
     return Fill(

@@ -20,8 +20,8 @@ from engine.services import Services
 from engine.settlement import key_names
 from engine.settlement.programs import TOKEN_ACCOUNT_SIZE, mint_size_bytes
 from engine.trading import events
-from engine.trading.execution import Stage
 from engine.trading.orders import Order, Side, body_hash
+from engine.trading.prices import Stage
 from engine.trading.rows import Row, booking_id, pending_settlement, sol_transfer_row
 from engine.units import LOCKED_LAMPORTS
 

@@ -35,10 +35,10 @@ class Reason(StrEnum):
     PAUSED = "paused"
     UNKNOWN_TOKEN = "unknown_token"
     NOT_TRADABLE = "not_tradable"
-    GRADUATED = "graduated"
     BELOW_MINIMUM = "below_minimum"
     NOTHING_BOUGHT = "nothing_bought"
     NOTHING_RECEIVED = "nothing_received"
+    POOL_OUT_OF_RANGE = "pool_out_of_range"
     ENGINE_ERROR = "engine_error"
 
 

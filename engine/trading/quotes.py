@@ -5,14 +5,15 @@ from functools import partial
 from typing import Any
 
 from engine.accounts.accounts import Account
-from engine.curve import Rounding, Terms, price_impact_bps, quote_buy, quote_sell
+from engine.curve import Rounding, price_impact_bps
 from engine.identifiers import TokenAddress
 from engine.persistence import accounts as rows
 from engine.services import Services
-from engine.trading.accept import Graduated, NotTradable, purse_of, rent_of
-from engine.trading.execution import Purse, Stage, terms_of
+from engine.trading.accept import NotTradable, purse_of, rent_of
+from engine.trading.execution import Purse
 from engine.trading.inputs import UnknownToken, read_amount, read_slippage_bps, read_token
 from engine.trading.orders import Side
+from engine.trading.prices import ON_POOL, TRADABLE, buy_quote, price_of, sell_quote, terms_of
 from engine.units import BPS_PER_ONE
 
 
@@ -77,15 +78,14 @@ async def quote(
     address, seen = await _position(services, token, account)
     assert seen.token is not None
     purse = purse_of(seen)
-    terms, supply = terms_of(seen.token), seen.token["supply"]
-    price = terms.curve.spot_price_units(supply)
-    largest = None if account is None else _largest(terms, supply, side, purse)
+    price = price_of(seen.token)
+    largest = None if account is None else _largest(seen.token, side, purse)
     if side is Side.SELL:
-        sold = quote_sell(terms, supply, units)
+        sold = sell_quote(seen.token, units)
         tokens, lamports, out = sold.tokens, sold.received_lamports, sold.received_lamports
         fee, refund, rent, after, graduates = sold.fees.total_lamports, 0, 0, sold.price_after, False
     else:
-        bought = quote_buy(terms, supply, units)
+        bought = buy_quote(seen.token, units)
         tokens, lamports, out = bought.tokens, bought.charged_lamports, bought.tokens
         fee, refund, after = bought.fees.total_lamports, bought.refund_lamports, bought.price_after
         rent, graduates = rent_of(purse), bought.graduates
@@ -117,7 +117,7 @@ async def maximum(services: Services, token: object, side: Side, account: Accoun
     """
     _, seen = await _position(services, token, account)
     assert seen.token is not None
-    return _largest(terms_of(seen.token), seen.token["supply"], side, purse_of(seen))
+    return _largest(seen.token, side, purse_of(seen))
 
 
 async def _position(services: Services, token: object, account: Account | None) -> tuple[TokenAddress, rows.Position]:
@@ -126,19 +126,18 @@ async def _position(services: Services, token: object, account: Account | None) 
     seen = await services.database.read(partial(rows.position, account_id=account_id, token=address))
     if seen.token is None:
         raise UnknownToken("There is no token at this address.")
-    if seen.token["stage"] == Stage.GRADUATED:
-        raise Graduated("All tokens of the curve are sold: it has graduated.")
-    if seen.token["stage"] != Stage.CURVE:
+    if seen.token["stage"] not in TRADABLE:
         raise NotTradable(f"This token cannot be traded: {seen.token['stage']}.")
     return address, seen
 
 
-def _largest(terms: Terms, supply: int, side: Side, purse: Purse) -> int:
+def _largest(token: rows.Row, side: Side, purse: Purse) -> int:
     """Sell all, or the largest buy that is useful and not refused: never more than the rest of the curve takes."""
     if side is Side.SELL:
         return purse.tokens
-    spendable = purse.free_lamports - rent_of(purse)
-    rest = terms.fees.gross_for(terms.curve.cost(supply, terms.curve_supply, Rounding.UP))
-    if spendable >= rest:
-        return rest
+    spendable, terms = purse.free_lamports - rent_of(purse), terms_of(token)
+    if token["stage"] not in ON_POOL:
+        rest = terms.fees.gross_for(terms.curve.cost(token["supply"], terms.curve_supply, Rounding.UP))
+        if spendable >= rest:
+            return rest
     return spendable if spendable >= terms.minimum_buy_lamports else 0

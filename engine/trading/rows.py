@@ -6,6 +6,7 @@ from typing import Any
 from engine.identifiers import SOL
 from engine.trading.execution import Fill, Rejection
 from engine.trading.orders import Order, OrderState
+from engine.trading.prices import pool_of
 
 Row = dict[str, Any]
 
@@ -76,6 +77,43 @@ def trade_settlement_row(trade: Row, wallet: str, vault: str, rent_lamports: int
         },
         now_ms,
     )
+
+
+def graduation_settlement_row(token: Row, now_ms: int) -> Row:
+    """The mark of a graduation on the chain: a memo with the figures the pool opens with, which moves nothing."""
+    return pending_settlement(
+        {
+            "settlement_id": booking_id("graduation", token["address"]),
+            "kind": "graduation",
+            "side": None,
+            "token": token["address"],
+            "seq": token["seq"],
+            "account_id": token["creator"],
+            "account_seq": 0,
+            "wallet": token["vault"],
+            "vault": token["vault"],
+            "lamports": token["reserve_lamports"],
+            "tokens": pool_of(token).tokens,
+            "rent_lamports": 0,
+        },
+        now_ms,
+    )
+
+
+def graduation_surplus_row(settlement: Row, surplus_lamports: int) -> Row:
+    """What the curve's rounding left above the integral, which is the platform's: no account's balance moves."""
+    return {
+        "transfer_id": booking_id("surplus", settlement["settlement_id"]),
+        "kind": "surplus",
+        "account_id": None,
+        "asset": SOL,
+        "amount": surplus_lamports,
+        "account_seq": 0,
+        "token": settlement["token"],
+        "address": settlement["vault"],
+        "settlement_id": settlement["settlement_id"],
+        "created_at_ms": settlement["created_at_ms"],
+    }
 
 
 def pending_settlement(legs: Row, now_ms: int) -> Row:

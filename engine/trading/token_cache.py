@@ -18,7 +18,7 @@ from engine.persistence import market
 from engine.persistence.database import Database
 from engine.ports import Bus, BusMessage, Cache, Clock, Subscription
 from engine.trading.events import BOARD
-from engine.trading.execution import Stage
+from engine.trading.prices import Stage
 
 log = logging.getLogger(__name__)
 

@@ -109,8 +109,8 @@ def sign(connection: Connection) -> None:
 def confirm(connection: Connection) -> None:
     [signed] = settlements.in_state(connection, State.SIGNED)
     assert signed.signed_bytes == b"\0\xff"
-    assert settlements.confirm(connection, [(signed, 3)], 5_000, START_MS) == {ORDER.order_id}
-    assert settlements.confirm(connection, [(replace(signed, attempt=7), 3)], 5_000, START_MS + 1) == set()
+    assert settlements.confirm(connection, [(signed, 3)], lambda _: 5_000, START_MS) == {ORDER.order_id}
+    assert settlements.confirm(connection, [(replace(signed, attempt=7), 3)], lambda _: 5_000, START_MS + 1) == set()
 
 
 def take_back(connection: Connection) -> None:

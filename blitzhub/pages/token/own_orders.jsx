@@ -20,7 +20,7 @@ const REASONS = {
   deadline: "Waited past its time limit",
   paused: "Trading is paused",
   not_tradable: "Not tradable yet",
-  graduated: "Graduated, pool not open yet",
+  pool_out_of_range: "More than the pool can take",
   below_minimum: "Below the smallest order",
   nothing_bought: "Too little to buy anything",
   nothing_received: "Too little to receive anything",

@@ -6,11 +6,11 @@ from typing import Any
 import pytest
 from sqlalchemy import insert
 
-from engine.curve import quote_buy, quote_sell
+from engine.curve import PoolState, quote_buy, quote_pool_buy, quote_pool_sell, quote_sell
 from engine.persistence import market
 from engine.persistence.tables import TokenRow, TradeRow
 from engine.services import Services
-from engine.trading.execution import terms_of
+from engine.trading.prices import terms_of
 from tests.integration.api.client import TOKEN, Browser, add_token, assert_problem, set_balance
 from tests.market_data import token_values, trade_values
 
@@ -200,9 +200,21 @@ async def test_the_largest_buy_is_accepted_and_one_lamport_more_is_not(
         assert beyond.status_code == 202, "the curve ends there and gives the rest back"
 
 
-async def test_a_graduated_or_launching_token_has_no_quote(visitor: Browser, services: Services) -> None:
-    add_token(services, stage="graduated", supply=400_000_000_000)
-    assert_problem(await visitor.get(f"/api/tokens/{TOKEN}/quote?side=buy&amount=1000000000"), 422, "graduated")
+async def test_a_graduated_token_is_quoted_by_its_pool(visitor: Browser, services: Services) -> None:
+    add_token(services, stage="graduated", supply=400_000_000_000, reserve_lamports=80_000_000_000)
+    pool = PoolState(80_000_000_000, 200_000_000_000)
+    bought = quote_pool_buy(pool, 1_000_000_000)
+    got = (await visitor.get(f"/api/tokens/{TOKEN}/quote?side=buy&amount=1000000000")).json()
+    assert (got["tokens"], got["fee_lamports"], got["refund_lamports"]) == (str(bought.tokens), "3000000", "0")
+    assert (got["price"], got["price_after"]) == ("400000000000", str(bought.price_after))
+    sold = quote_pool_sell(pool, 5_000_000)
+    got = (await visitor.get(f"/api/tokens/{TOKEN}/quote?side=sell&amount=5000000")).json()
+    assert (got["lamports"], got["graduates"]) == (str(sold.received_lamports), False)
+
+
+async def test_a_launching_token_has_no_quote(visitor: Browser, services: Services) -> None:
+    add_token(services, stage="launching")
+    assert_problem(await visitor.get(f"/api/tokens/{TOKEN}/quote?side=buy&amount=1000000000"), 409, "not_tradable")
 
 
 async def test_balances_say_what_is_free(trader: Browser, services: Services) -> None:

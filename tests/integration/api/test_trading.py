@@ -146,7 +146,6 @@ async def test_the_locked_minimum_and_the_rent_cannot_be_spent(trader: Browser, 
     [
         ({"stage": "launching"}, 409, "not_tradable"),
         ({"stage": "failed"}, 409, "not_tradable"),
-        ({"stage": "graduated", "supply": 400_000_000_000}, 422, "graduated"),
         ({"paused": 1}, 409, "paused"),
     ],
 )

@@ -46,6 +46,18 @@ SELL = replace(
     tokens=5_000_000,
     rent_lamports=0,
 )
+GRADUATION = replace(
+    BUY,
+    settlement_id="4b" * 16,
+    kind=Kind.GRADUATION,
+    side=None,
+    seq=4,
+    account_seq=0,
+    wallet=BUY.vault,
+    lamports=80_000_000_000,
+    tokens=200_000_000_000,
+    rent_lamports=0,
+)
 
 
 def launch(

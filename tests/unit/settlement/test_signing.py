@@ -21,7 +21,7 @@ from engine.settlement.settlement import Settlement
 from engine.settlement.signing import ShapeCheck, SignerRefused
 from engine.settlement.transactions import ComputeBudget, build
 from engine.trading.orders import Side
-from tests.unit.settlement.samples import BUY, SELL, launch
+from tests.unit.settlement.samples import BUY, GRADUATION, SELL, launch
 
 BUDGET = ComputeBudget(120_000, 0)
 BLOCKHASH = "1" * 32
@@ -40,6 +40,7 @@ class Desk:
             name: replace(sample, wallet=wallet, vault=vault, token=mint)
             for name, sample in (("buy", BUY), ("sell", SELL), ("launch", launch()))
         }
+        self.settlements["graduation"] = replace(GRADUATION, wallet=vault, vault=vault, token=mint)
 
     def message(self, settlement: Settlement, budget: ComputeBudget = BUDGET) -> MessageV0:
         return build(settlement, self.signer.fee_payer, BLOCKHASH, budget)
@@ -81,15 +82,15 @@ def desk(tmp_path: Path) -> Desk:
     return Desk(tmp_path / "seed")
 
 
-@pytest.mark.parametrize("name", ["buy", "sell", "launch"])
+@pytest.mark.parametrize("name", ["buy", "sell", "launch", "graduation"])
 def test_the_message_of_a_settlement_is_signed_by_everyone_it_needs(desk: Desk, name: str) -> None:
     settlement = desk.settlements[name]
     transaction = desk.sign(desk.message(settlement), settlement)
-    assert len(transaction.signatures) == 3
+    assert len(transaction.signatures) == (2 if name == "graduation" else 3)
     assert all(transaction.verify_with_results())
 
 
-@pytest.mark.parametrize("name", ["buy", "sell", "launch"])
+@pytest.mark.parametrize("name", ["buy", "sell", "launch", "graduation"])
 def test_a_message_that_was_decompiled_and_rebuilt_unchanged_is_signed(desk: Desk, name: str) -> None:
     settlement = desk.settlements[name]
     desk.sign(desk.rebuilt(settlement, lambda instructions: None), settlement)
@@ -124,6 +125,27 @@ def test_a_launch_built_from_another_row_is_refused(desk: Desk, changes: dict[st
     settlement = desk.settlements["launch"]
     with pytest.raises(SignerRefused):
         desk.sign(desk.message(replace(settlement, **changes)), settlement)  # type: ignore[arg-type]
+
+
+@pytest.mark.parametrize(
+    "changes",
+    [{"lamports": 1}, {"tokens": 1}, {"settlement_id": "ab" * 16}, {"vault": str(THIEF)}],
+    ids=lambda changes: next(iter(changes)),
+)
+def test_a_graduation_with_other_figures_is_refused(desk: Desk, changes: dict[str, object]) -> None:
+    settlement = desk.settlements["graduation"]
+    with pytest.raises(SignerRefused):
+        desk.sign(desk.message(replace(settlement, **changes)), settlement)  # type: ignore[arg-type]
+
+
+def test_a_graduation_signs_for_no_money(desk: Desk) -> None:
+    settlement = desk.settlements["graduation"]
+    vault = Pubkey.from_string(settlement.vault)
+    theft = transfer(TransferParams(from_pubkey=vault, to_pubkey=THIEF, lamports=1))
+    with pytest.raises(SignerRefused):
+        desk.sign(desk.rebuilt(settlement, lambda instructions: instructions.insert(1, theft)), settlement)
+    with pytest.raises(SignerRefused):
+        desk.sign(desk.message(desk.settlements["sell"]), settlement)
 
 
 def test_a_buy_cannot_pass_for_a_sell_or_a_launch(desk: Desk) -> None:

@@ -20,7 +20,18 @@ from engine.settlement.programs import (
 from engine.settlement.settlement import Settlement
 from engine.settlement.transactions import ComputeBudget, build, fee_lamports, signers
 from engine.units import LOCKED_LAMPORTS
-from tests.unit.settlement.samples import BUY, FEE_PAYER, KEYS, MINT, SELL, TOKEN_ACCOUNT_RENT, VAULT, WALLET, launch
+from tests.unit.settlement.samples import (
+    BUY,
+    FEE_PAYER,
+    GRADUATION,
+    KEYS,
+    MINT,
+    SELL,
+    TOKEN_ACCOUNT_RENT,
+    VAULT,
+    WALLET,
+    launch,
+)
 
 BUDGET = ComputeBudget(unit_limit=120_000, unit_price_microlamports=1_000)
 FUNDS = 10**11
@@ -109,7 +120,17 @@ def test_a_second_buy_that_lands_first_pays_the_rent_and_the_first_then_does_not
     assert svm.get_balance(WALLET.pubkey()) == FUNDS - spent
 
 
-@pytest.mark.parametrize("settlement", [BUY, SELL, launch()], ids=["buy", "sell", "launch"])
+def test_a_graduation_says_the_pools_figures_under_the_vaults_name_and_moves_nothing(svm: LiteSVM) -> None:
+    launched(svm)
+    platform = svm.get_balance(FEE_PAYER.pubkey()) or 0
+    result = execute(svm, GRADUATION)
+    said = f"Program log: bh1:{GRADUATION.settlement_id}:graduated:80000000000:200000000000"
+    assert {said, f"Program log: {VAULT.pubkey()}"} <= set(result.logs())
+    assert svm.get_balance(VAULT.pubkey()) == LOCKED_LAMPORTS
+    assert svm.get_balance(FEE_PAYER.pubkey()) == platform - fee_lamports(2, BUDGET)
+
+
+@pytest.mark.parametrize("settlement", [BUY, SELL, launch(), GRADUATION], ids=["buy", "sell", "launch", "graduation"])
 def test_the_signers_are_exactly_the_required_ones(settlement: Settlement) -> None:
     message = build(settlement, str(FEE_PAYER.pubkey()), "1" * 32, BUDGET)
     required = [str(key) for key in message.account_keys[: message.header.num_required_signatures]]

@@ -5,11 +5,13 @@ from typing import Any, Final
 import orjson
 import pytest
 
+from engine.curve import PoolState, Rounding
 from engine.identifiers import SOL
 from engine.indicators.candles import MINUTE_MS, Candle, Tick, fold
 from engine.trading import batch as batch_module
 from engine.trading.batch import Batch, Locked
 from engine.trading.orders import Order, Side
+from engine.trading.prices import pool_of, terms_of
 from engine.units import LOCKED_LAMPORTS
 from tests.fakes import START_MS
 from tests.ledger import ONE_SOL, RENT, SMALL_CURVE, account, make_order, token, wallet
@@ -181,16 +183,53 @@ def test_events_come_in_order_with_the_figures_after_each_trade() -> None:
     assert (rejected["reason"], rejected["lamports"], rejected["account_seq"]) == ("funds", None, 7)
 
 
-def test_the_buy_that_fills_the_curve_graduates_the_token_and_later_orders_are_told_so() -> None:
+def test_the_buy_that_fills_the_curve_opens_the_pool_at_the_same_price() -> None:
     rows = locked(tokens=1, **SMALL_CURVE)
-    batch = applied(rows, [buy(0, lamports=ONE_SOL), buy(1, who=1), sell(2, 10**6)])
-    assert [event["type"] for event in told(batch)] == ["trade", "stage", "order", "order", "order", "headline"]
-    assert [row["reason"] for row in batch.changes.orders] == [None, "graduated", "graduated"]
+    batch = applied(rows, [buy(0, lamports=ONE_SOL)])
     row = rows.tokens[token(0)]
-    assert (row["stage"], row["supply"], row["graduated_at_ms"]) == ("graduated", row["curve_supply"], START_MS)
-    assert row["reserve_lamports"] == ONE_SOL // 2
+    assert (row["stage"], row["supply"], row["graduated_at_ms"]) == ("graduating", row["curve_supply"], START_MS)
+    assert (row["reserve_lamports"], row["liquidity_lamports"]) == (ONE_SOL // 2, ONE_SOL)
+    assert pool_of(row) == PoolState(ONE_SOL // 2, 500_000_000)
+    assert pool_of(row).price == row["price"]
     spent = 10 * ONE_SOL - rows.balances[account(0), SOL]["amount"]
     assert spent == RENT + ONE_SOL // 2 + row["creator_fees_lamports"] + row["platform_fees_lamports"]
+    mark = batch.changes.settlements[1]
+    assert [mark[name] for name in ("kind", "token", "seq", "lamports", "tokens", "wallet", "vault", "state")] == [
+        "graduation", token(0), 2, ONE_SOL // 2, 500_000_000, row["vault"], row["vault"], "pending",
+    ]  # fmt: skip
+
+
+def test_what_rounding_left_on_the_curve_is_the_platforms_when_the_pool_opens() -> None:
+    rows = locked(tokens=1, **SMALL_CURVE)
+    row = rows.tokens[token(0)]
+    row |= {"supply": 10**9 - 1_000, "reserve_lamports": ONE_SOL // 2, "seq": 4}
+    changes = applied(rows, [buy(0)]).changes
+    exact = terms_of(row).curve.cost(10**9 - 1_000, 10**9, Rounding.UP)
+    [surplus] = [transfer for transfer in changes.transfers if transfer["kind"] == "surplus"]
+    assert (surplus["amount"], surplus["account_id"], surplus["settlement_id"]) == (
+        exact, None, changes.settlements[1]["settlement_id"],
+    )  # fmt: skip
+    [trade] = changes.trades
+    fees_lamports = trade["fee_lamports"] - trade["creator_fee_lamports"]
+    assert (row["reserve_lamports"], row["platform_fees_lamports"]) == (ONE_SOL // 2, fees_lamports + exact)
+    assert (row["seq"], trade["seq"], trade["reserve_lamports"]) == (6, 5, ONE_SOL // 2 + exact)
+
+
+def test_the_order_after_the_one_that_graduates_trades_on_the_pool() -> None:
+    rows = locked(tokens=1, **SMALL_CURVE)
+    batch = applied(rows, [buy(0, lamports=ONE_SOL), buy(1, who=1), sell(2, 10**6)])
+    assert [event["type"] for event in told(batch)] == [
+        "trade", "stage", "order", "trade", "order", "trade", "order", "headline",
+    ]  # fmt: skip
+    assert [(trade["seq"], trade["fee_lamports"]) for trade in batch.changes.trades][1] == (
+        3,
+        ONE_SOL // 10 * 30 // 10_000,
+    )
+    assert [event.get("seq") for event in told(batch) if event["type"] in ("trade", "stage")] == [1, 2, 3, 4]
+    stage, pool_trade = told(batch)[1], told(batch)[3]
+    assert (stage["stage"], pool_trade["stage"]) == ("graduating", "graduating")
+    assert pool_trade["price_before"] == told(batch)[0]["price"], "no seam in the price"
+    assert pool_trade["liquidity_lamports"] == str(2 * batch.changes.trades[1]["reserve_lamports"])
 
 
 def test_an_order_whose_decision_raises_is_an_engine_error_and_the_batch_goes_on(

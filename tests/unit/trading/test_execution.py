@@ -5,9 +5,10 @@ from typing import Any, Final
 
 import pytest
 
-from engine.curve import quote_buy, quote_sell
-from engine.trading.execution import Fill, Purse, Rejection, decide, terms_of
+from engine.curve import opening_pool, quote_buy, quote_pool_buy, quote_pool_sell, quote_sell
+from engine.trading.execution import Fill, Purse, Rejection, decide
 from engine.trading.orders import Order, Reason, Side
+from engine.trading.prices import terms_of
 from tests.fakes import START_MS
 from tests.ledger import ONE_SOL, RENT, SMALL_CURVE, make_order
 from tests.market_data import token_values
@@ -23,8 +24,16 @@ def on_curve(**changes: Any) -> dict[str, Any]:
     return token_values(supply=SUPPLY, reserve_lamports=RESERVE, seq=1, price=SUPPLY, **changes)
 
 
+def on_pool(**changes: Any) -> dict[str, Any]:
+    """A default token at the moment its pool has opened."""
+    full = {"supply": LIMIT, "reserve_lamports": 80 * ONE_SOL, "seq": 9, "price": LIMIT, "stage": "graduated"}
+    return token_values(**full | changes)
+
+
 BUY: Final = make_order(Side.BUY, ONE_SOL)
 SELL: Final = make_order(Side.SELL, 10**9)
+POOL_BOUGHT: Final = quote_pool_buy(opening_pool(terms_of(on_pool())), ONE_SOL)
+POOL_SOLD: Final = quote_pool_sell(opening_pool(terms_of(on_pool())), 10**9)
 BOUGHT: Final = quote_buy(terms_of(on_curve()), SUPPLY, ONE_SOL)
 SOLD: Final = quote_sell(terms_of(on_curve()), SUPPLY, 10**9)
 
@@ -61,9 +70,20 @@ CASES: Final = [
     Case("a late order on a closed token", BUY, Reason.DEADLINE, on_curve(stage="failed"), now_ms=BUY.deadline_ms + 1),
     Case("not confirmed yet", BUY, Reason.NOT_TRADABLE, on_curve(stage="launching")),
     Case("the launch failed", SELL, Reason.NOT_TRADABLE, on_curve(stage="failed")),
-    Case("buy after graduation", BUY, Reason.GRADUATED, on_curve(stage="graduated")),
-    Case("sell after graduation", SELL, Reason.GRADUATED, on_curve(stage="graduated")),
-    Case("full though its stage is not set", BUY, Reason.GRADUATED, on_curve() | {"supply": LIMIT}),
+    Case("a buy from the pool", BUY, None, on_pool()),
+    Case("a sell to the pool", SELL, None, on_pool()),
+    Case("a buy from the pool before its memo is confirmed", BUY, None, on_pool(stage="graduating")),
+    Case("a paused buy from the pool", BUY, Reason.PAUSED, on_pool(paused=1)),
+    Case("the pool's bound exactly met", BUY._replace(bound=POOL_BOUGHT.tokens), None, on_pool()),
+    Case("a base unit under the pool's bound", BUY._replace(bound=POOL_BOUGHT.tokens + 1), Reason.SLIPPAGE, on_pool()),
+    Case("a lamport below the pool's minimum", make_order(Side.BUY, 9_999_999), Reason.BELOW_MINIMUM, on_pool()),
+    Case(
+        "more than a pool can take",
+        make_order(Side.BUY, 2**63 - 1),
+        Reason.POOL_OUT_OF_RANGE,
+        on_pool(),
+        Purse(2**64, 0, True),
+    ),
     Case("a paused buy", BUY, Reason.PAUSED, on_curve(paused=1)),
     Case("a paused sell", SELL, None, on_curve(paused=1)),
     Case("exactly enough SOL", BUY, None, purse=poor(BOUGHT.charged_lamports)),
@@ -135,6 +155,36 @@ def test_a_sell_moves_exactly_what_its_quote_said() -> None:
         supply=SUPPLY - 10**9,
         reserve_lamports=RESERVE - proceeds,
         price=SUPPLY - 10**9,
+        graduates=False,
+    )
+
+
+def test_the_pool_moves_exactly_what_its_quote_said() -> None:
+    bought = decide(BUY, on_pool(), RICH, START_MS, RENT)
+    sold = decide(SELL, on_pool(), Purse(0, 10**9, True), START_MS, RENT)
+    assert bought == Fill(
+        tokens=POOL_BOUGHT.tokens,
+        lamports=ONE_SOL,
+        curve_lamports=997_000_000,
+        fee_lamports=3_000_000,
+        creator_fee_lamports=1_000_000,
+        rent_lamports=0,
+        supply=LIMIT + POOL_BOUGHT.tokens,
+        reserve_lamports=80 * ONE_SOL + 997_000_000,
+        price=POOL_BOUGHT.price_after,
+        graduates=False,
+    )
+    fees = POOL_SOLD.fees
+    assert sold == Fill(
+        tokens=10**9,
+        lamports=POOL_SOLD.received_lamports,
+        curve_lamports=POOL_SOLD.proceeds_lamports,
+        fee_lamports=fees.total_lamports,
+        creator_fee_lamports=fees.creator_lamports,
+        rent_lamports=0,
+        supply=LIMIT - 10**9,
+        reserve_lamports=80 * ONE_SOL - POOL_SOLD.proceeds_lamports,
+        price=POOL_SOLD.price_after,
         graduates=False,
     )
 
