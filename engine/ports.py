@@ -249,6 +249,14 @@ class ChainBalances:
 
 
 @dataclass(frozen=True, slots=True)
+class ChainAccount:
+    """An account as it stands: what it holds, and the program that owns it (the System program: a wallet)."""
+
+    lamports: int
+    owner: str
+
+
+@dataclass(frozen=True, slots=True)
 class AddressHistory:
     """An address's finalized transactions since a cursor: the new cursor, and those that succeeded, oldest first."""
 
@@ -304,6 +312,10 @@ class Chain(Protocol):
 
         At `confirmed`, unless the finalized ones are asked for.
         """
+        ...
+
+    async def accounts(self, addresses: Sequence[str]) -> list[ChainAccount | None]:
+        """The confirmed accounts at these addresses, None where there is none."""
         ...
 
     async def rent_lamports(self, size_bytes: int) -> int:

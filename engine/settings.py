@@ -68,6 +68,9 @@ class Settings:
     session_idle_ms: int = 7 * 86_400_000
     session_absolute_ms: int = 30 * 86_400_000
     nonce_ttl_ms: int = 300_000
+    reauthentication_ms: int = 300_000
+    withdrawal_delay_ms: int = 3_600_000
+    withdrawals_hourly_lamports: int = 1_000_000_000_000
     market_frames_per_s: int = 5
     requests_per_s: int = 20
 
@@ -124,6 +127,7 @@ _MAY_BE_ZERO: Final = {
     "minimum_buy_lamports",
     "commit_spacing_ms",
     "compute_unit_price_microlamports",
+    "withdrawal_delay_ms",
 }
 _AT_MOST: Final = {"fee_bps": 9_999, "creator_share_percent": 100, "batch_limit": 500, "database_pool_size": 100}
 """A batch locks two balances an order: over 500 they no longer fit one IN list, which takes them in one order."""

@@ -25,6 +25,12 @@ LOCKED_LAMPORTS: Final = 890_880
 MAX_AMOUNT: Final = 2**63 - 1
 """The largest amount that may exist: what a BIGINT column holds."""
 
+
+def token_value_lamports(amount: int, price: int, decimals: int) -> int:
+    """What base units of a token are worth at a price of 10^-15 SOL per whole token, rounded down."""
+    return int(amount * price // (10**decimals * PRICE_UNITS_PER_LAMPORT))
+
+
 _AMOUNT = re.compile(r"(?:0|[1-9][0-9]{0,18})\Z")
 
 

@@ -20,9 +20,12 @@ from engine.persistence.trading import ACCOUNTS, BALANCES, ORDERS, SETTLEMENTS, 
 from engine.ports import BusMessage, KeyStore
 from engine.services import Services
 from engine.settings import Settings, load
+from engine.settlement.confirming import Hooks
 from engine.settlement.programs import TOKEN_ACCOUNT_SIZE, mint_size_bytes
 from engine.settlement.service import SettlementService
+from engine.settlement.settlement import Kind
 from engine.settlement.signer import LocalSigner
+from engine.trading import graduation
 from engine.units import LOCKED_LAMPORTS
 from tests.localnet import Localnet
 
@@ -216,7 +219,13 @@ class Launches:
 
     def service(self, services: Services) -> SettlementService:
         """A settlement service with these hooks."""
-        return SettlementService(services, self.on_confirmed, self.on_failed)
+        return SettlementService(
+            services,
+            {
+                Kind.LAUNCH: Hooks(self.on_confirmed, self.on_failed),
+                Kind.GRADUATION: Hooks(graduation.confirmed),
+            },
+        )
 
 
 class Faulty:

@@ -6,9 +6,13 @@ from collections.abc import Sequence
 from functools import partial
 
 from engine.ledger.deposits import DepositScan
+from engine.ledger.endings import withdrawal_hooks
+from engine.ledger.releases import Releases
 from engine.services import Services
+from engine.settlement.confirming import Hooks
 from engine.settlement.service import SettlementService
-from engine.trading import launch
+from engine.settlement.settlement import Kind
+from engine.trading import graduation, launch
 from workers import trade
 from workers.service import refuse_embedded, serve
 
@@ -29,7 +33,13 @@ async def run(services: Services, stop: asyncio.Event) -> None:
     if rent_lamports is None:
         return
     confirmed = partial(launch.confirmed, execute=trade.create(services, rent_lamports).execute)
-    settlement = SettlementService(services, confirmed, launch.failed)
+    hooks = {
+        Kind.LAUNCH: Hooks(confirmed, launch.failed),
+        Kind.GRADUATION: Hooks(graduation.confirmed),
+        **withdrawal_hooks(),
+    }
+    settlement = SettlementService(services, hooks)
     async with asyncio.TaskGroup() as group:
         group.create_task(settlement.run(stop), name="settlement")
         group.create_task(DepositScan(services).run(stop), name="deposits")
+        group.create_task(Releases(services).run(stop), name="releases")

@@ -31,7 +31,7 @@ from solders.transaction_status import TransactionConfirmationStatus, UiTransact
 
 from engine.adapters.chain_socket import ConfirmationSocket
 from engine.errors import Unavailable
-from engine.ports import AddressHistory, BalanceChange, Blockhash, ChainBalances, SignatureStatus
+from engine.ports import AddressHistory, BalanceChange, Blockhash, ChainAccount, ChainBalances, SignatureStatus
 from engine.settlement.programs import token_account
 
 TIMEOUT_S: Final = 10.0
@@ -139,6 +139,11 @@ class RpcChain:
             slots.append(answer.context.slot)
             accounts.extend(answer.value)
         return min(slots), accounts
+
+    async def accounts(self, addresses: Sequence[str]) -> list[ChainAccount | None]:
+        """The confirmed accounts at these addresses, None where there is none."""
+        _, found = await self._accounts([Pubkey.from_string(address) for address in addresses], Confirmed)
+        return [None if one is None else ChainAccount(int(one.lamports), str(one.owner)) for one in found]
 
     async def rent_lamports(self, size_bytes: int) -> int:
         """The balance that makes an account of that size rent-exempt; asked once per size."""

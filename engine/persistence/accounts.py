@@ -5,11 +5,11 @@ strings, times in epoch milliseconds, null where something does not apply.
 """
 
 import re
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any, Final
 
-from sqlalchemy import Connection, Select, and_, insert, or_, select
+from sqlalchemy import Column, Connection, Select, and_, insert, or_, select
 from sqlalchemy.exc import IntegrityError
 
 from engine.errors import Refusal
@@ -26,7 +26,7 @@ from engine.persistence.tables import (
     table,
 )
 from engine.trading.orders import Order, OrderState
-from engine.units import MAX_AMOUNT
+from engine.units import MAX_AMOUNT, token_value_lamports
 
 Row = Mapping[str, Any]
 
@@ -160,7 +160,7 @@ def _holding_json(row: Mapping[Any, Any]) -> dict[str, Any]:
         "stage": row["stage"],
         "amount": str(row["amount"]),
         "price": str(row["price"]),
-        "value_lamports": str(row["amount"] * row["price"] // 10 ** (row["decimals"] + 6)),
+        "value_lamports": str(token_value_lamports(row["amount"], row["price"], row["decimals"])),
     }
 
 
@@ -206,21 +206,35 @@ def orders_json(
     Raises:
         InvalidCursor: the cursor is not one of ours.
     """
-    limit = max(1, min(limit, MAX_PAGE))
     query = _decided().where(_ORDERS.c.account_id == account_id)
     if token is not None:
         query = query.where(_ORDERS.c.token == token)
+    page, next_cursor = page_after(connection, query, (_ORDERS.c.decided_at_ms, _ORDERS.c.order_id), limit, cursor)
+    return [_order_json(row) for row in page], next_cursor
+
+
+def page_after(
+    connection: Connection,
+    query: Select[Any],
+    by: tuple[Column[Any], Column[Any]],
+    limit: int,
+    cursor: str | None,
+) -> tuple[Sequence[Mapping[Any, Any]], str | None]:
+    """A page of the query's rows, the latest first by time and id, and the cursor of the next one, None at the end.
+
+    Raises:
+        InvalidCursor: the cursor is not one of ours.
+    """
+    limit, (at, row_id) = max(1, min(limit, MAX_PAGE)), by
     if cursor is not None:
         match = _CURSOR.match(cursor)
         if match is None or int(match[1]) > MAX_AMOUNT:
             raise InvalidCursor("This cursor is not one of ours; start again without it.")
-        at, at_ms = _ORDERS.c.decided_at_ms, int(match[1])
-        query = query.where(or_(at < at_ms, and_(at == at_ms, _ORDERS.c.order_id < match[2])))
-    query = query.order_by(_ORDERS.c.decided_at_ms.desc(), _ORDERS.c.order_id.desc()).limit(limit + 1)
-    rows = connection.execute(query).mappings().all()
+        at_ms = int(match[1])
+        query = query.where(or_(at < at_ms, and_(at == at_ms, row_id < match[2])))
+    rows = connection.execute(query.order_by(at.desc(), row_id.desc()).limit(limit + 1)).mappings().all()
     last = rows[limit - 1] if len(rows) > limit else None
-    page = [_order_json(row) for row in rows[:limit]]
-    return page, None if last is None else f"{last['decided_at_ms']}.{last['order_id']}"
+    return rows[:limit], None if last is None else f"{last[at]}.{last[row_id]}"
 
 
 def queued_json(order: Order, state: OrderState = OrderState.QUEUED) -> dict[str, Any]:

@@ -31,8 +31,9 @@ def expected(connection: Connection) -> Expected:
 
 
 def _busy(connection: Connection) -> set[str]:
-    """Addresses with money on its way. A failed launch has none: it never happened, and its creator was paid back."""
-    on_its_way = SETTLEMENTS.c.state.in_([State.PENDING.value, State.SIGNED.value])
-    stuck = and_(SETTLEMENTS.c.state == State.FAILED.value, SETTLEMENTS.c.kind != Kind.LAUNCH.value)
+    """Addresses with money on its way. What failed and was undone has none: it never happened."""
+    on_its_way = SETTLEMENTS.c.state.in_([State.WAITING.value, State.PENDING.value, State.SIGNED.value])
+    undone = [kind.value for kind in Kind if kind.is_undone_by_failure]
+    stuck = and_(SETTLEMENTS.c.state == State.FAILED.value, SETTLEMENTS.c.kind.not_in(undone))
     statement = select(SETTLEMENTS.c.wallet, SETTLEMENTS.c.vault).where(or_(on_its_way, stuck))
     return {address for row in connection.execute(statement) for address in row}

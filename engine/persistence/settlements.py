@@ -10,11 +10,13 @@ from sqlalchemy import Connection, RowMapping, Select, bindparam, insert, select
 
 from engine.persistence.bulk import chunks, insert_rows
 from engine.persistence.launches import WALLETS
+from engine.persistence.tables import WithdrawalRow, table
 from engine.persistence.trading import ORDERS, SETTLEMENTS, TOKENS, TRADES, TRANSFERS
 from engine.settlement.settlement import Kind, Settlement, State
 from engine.trading.orders import Side
 from engine.trading.rows import Row
 
+WITHDRAWALS: Final = table(WithdrawalRow)
 _TEXTS: Final = (TOKENS.c.decimals, TOKENS.c.name, TOKENS.c.symbol, TOKENS.c.uri)
 
 
@@ -49,7 +51,11 @@ def _settlements(state: State) -> Select[Any]:
 
 
 def _all_settlements() -> Select[Any]:
-    return select(SETTLEMENTS, *_TEXTS).join_from(SETTLEMENTS, TOKENS, SETTLEMENTS.c.token == TOKENS.c.address)
+    return (
+        select(SETTLEMENTS, *_TEXTS, WITHDRAWALS.c.fee_lamports.label("charge_lamports"))
+        .join_from(SETTLEMENTS, TOKENS, SETTLEMENTS.c.token == TOKENS.c.address, isouter=True)
+        .outerjoin(WITHDRAWALS, WITHDRAWALS.c.withdrawal_id == SETTLEMENTS.c.settlement_id)
+    )
 
 
 def _settlement(row: RowMapping) -> Settlement:
@@ -66,10 +72,10 @@ def _settlement(row: RowMapping) -> Settlement:
         lamports=row["lamports"],
         tokens=row["tokens"],
         rent_lamports=row["rent_lamports"],
-        decimals=row["decimals"],
-        name=row["name"],
-        symbol=row["symbol"],
-        uri=row["uri"],
+        decimals=row["decimals"] or 0,
+        name=row["name"] or "",
+        symbol=row["symbol"] or "",
+        uri=row["uri"] or "",
         state=State(row["state"]),
         attempt=row["attempt"],
         errors=row["errors"],
@@ -77,7 +83,17 @@ def _settlement(row: RowMapping) -> Settlement:
         signed_bytes=row["signed_bytes"],
         last_valid_block_height=row["last_valid_block_height"],
         created_at_ms=row["created_at_ms"],
+        charge_lamports=row["charge_lamports"] or 0,
     )
+
+
+def withdrawal_requests(connection: Connection, settlement_ids: Sequence[str]) -> dict[str, Row]:
+    """The requests that these settlements carry out."""
+    found: dict[str, Row] = {}
+    for part in chunks(settlement_ids):
+        statement = select(WITHDRAWALS).where(WITHDRAWALS.c.withdrawal_id.in_(part))
+        found.update((row["withdrawal_id"], dict(row)) for row in connection.execute(statement).mappings())
+    return found
 
 
 def key_names(connection: Connection, addresses: Sequence[str]) -> dict[str, str]:

@@ -38,6 +38,19 @@ def state(connection: Connection, switch: Switch) -> SwitchState | None:
     return SwitchState(bool(row["is_set"]), row["reason"], row["changed_by"], row["changed_at_ms"])
 
 
+def lock(connection: Connection, switch: Switch) -> SwitchState:
+    """Where it stands, and nobody else turns it, or locks it, before this transaction ends.
+
+    Raises IntegrityError when two lock one that was never set at the same moment.
+    """
+    if state(connection, switch) is None:
+        values = {"name": switch.value, "is_set": 0, "reason": "-", "changed_by": "-", "changed_at_ms": 0}
+        connection.execute(insert(_SWITCHES).values(values))
+    statement = select(_SWITCHES).where(_SWITCHES.c.name == switch.value).with_for_update()
+    row = connection.execute(statement).mappings().one()
+    return SwitchState(bool(row["is_set"]), row["reason"], row["changed_by"], row["changed_at_ms"])
+
+
 def is_set(connection: Connection, switch: Switch) -> bool:
     """Whether it is set."""
     found = state(connection, switch)

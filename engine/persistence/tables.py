@@ -232,8 +232,45 @@ class SettlementRow(SQLModel, table=True):
     confirmed_at_ms: int = bigint()
 
 
+class WithdrawalRow(SQLModel, table=True):
+    """A request to take an asset out. Written once, with the settlement of the same id that carries it out.
+
+    `kind` is `withdrawal`, `transfer` (the destination is the trading wallet of `recipient_id`) or `close` (an empty
+    token account gives its rent back). Where it stands is the settlement's state; it is released at `release_at_ms`
+    at the earliest.
+    """
+
+    __tablename__ = "withdrawals"
+    __table_args__ = (
+        Index("ix_withdrawals_account", "account_id", "created_at_ms"),
+        Index("ix_withdrawals_recipient", "recipient_id", "created_at_ms"),
+    )
+    withdrawal_id: str = key(32)
+    account_id: str = text(44)
+    client_id: str = text(36)
+    kind: str = text(12)
+    asset: str = text(44)
+    amount: int = bigint()
+    destination: str = text(44)
+    recipient_id: str | None = maybe(44)
+    fee_lamports: int = bigint()
+    rent_lamports: int = bigint()
+    release_at_ms: int = bigint()
+    created_at_ms: int = bigint()
+
+
+class ReleaseRow(SQLModel, table=True):
+    """When a withdrawal was let go, and what of the platform's hourly limit it used up."""
+
+    __tablename__ = "releases"
+    __table_args__ = (Index("ix_releases_at", "released_at_ms"),)
+    withdrawal_id: str = key(32)
+    lamports: int = bigint()
+    released_at_ms: int = bigint()
+
+
 class TransferRow(SQLModel, table=True):
-    """A booked movement that is not a trade: deposit, rent, donation, network fee, surplus. `amount` is signed."""
+    """A booked movement that is not a trade: deposit, withdrawal, rent, donation, fee, surplus. `amount` is signed."""
 
     __tablename__ = "transfers"
     __table_args__ = (Index("ix_transfers_account", "account_id", "account_seq"),)
@@ -283,6 +320,21 @@ class SessionRow(SQLModel, table=True):
     created_at_ms: int = bigint()
     seen_at_ms: int = bigint()
     expires_at_ms: int = bigint()
+
+
+class ApiKeyRow(SQLModel, table=True):
+    """A bot's key, under the hash of the secret that was shown once; `scopes` are words with spaces between them."""
+
+    __tablename__ = "api_keys"
+    __table_args__ = (UniqueConstraint("key_hash", name="uq_api_keys_hash"),)
+    key_id: str = key(16)
+    account_id: str = text(44, index=True)
+    key_hash: str = text(64)
+    name: str = text(40)
+    scopes: str = text(40)
+    created_at_ms: int = bigint()
+    used_at_ms: int = bigint()
+    revoked_at_ms: int = bigint()
 
 
 class NonceRow(SQLModel, table=True):

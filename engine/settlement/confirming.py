@@ -6,7 +6,7 @@ the transaction's last valid one; only then, or after a finalized error, is a se
 
 import logging
 from collections.abc import Callable, Mapping, Sequence
-from dataclasses import asdict, replace
+from dataclasses import asdict, dataclass, replace
 from functools import partial
 from typing import Any, Final
 
@@ -18,7 +18,7 @@ from engine.services import Services
 from engine.settlement.flights import Flight, Flights
 from engine.settlement.settlement import Kind, Settlement, State
 from engine.settlement.transactions import ComputeBudget, network_fee_lamports
-from engine.trading import events, graduation
+from engine.trading import events
 from engine.trading.orders import OrderState
 from engine.trading.rows import booking_id
 
@@ -27,11 +27,28 @@ log = logging.getLogger(__name__)
 MAX_ERRORS: Final = 3
 """Landed errors after which a settlement is left to an operator."""
 
-OnLaunchConfirmed = Callable[[Connection, Mapping[str, Any], int], list[BusMessage]]
+OnConfirmed = Callable[[Connection, Mapping[str, Any], int], list[BusMessage]]
 """Called in the confirming transaction with the settlement's row and the time in epoch ms; returns what to publish."""
 
-OnLaunchFailed = Callable[[Connection, Mapping[str, Any], int, str], list[BusMessage]]
-"""Likewise for a launch that failed for good, with the error."""
+OnFailed = Callable[[Connection, Mapping[str, Any], int, str], list[BusMessage]]
+"""Likewise for one that failed for good, with the error."""
+
+
+def _nothing(connection: Connection, settlement: Mapping[str, Any], now_ms: int, error: str) -> list[BusMessage]:
+    """An operator looks at it; the ledger waits for that."""
+    return []
+
+
+@dataclass(frozen=True, slots=True)
+class Hooks:
+    """What the end of one kind of settlement sets off in the ledger."""
+
+    confirmed: OnConfirmed
+    failed: OnFailed = _nothing
+
+
+HooksByKind = Mapping[Kind, Hooks]
+"""Kinds that are left out set off nothing."""
 
 
 class Confirmer:
@@ -42,12 +59,10 @@ class Confirmer:
         services: Services,
         flights: Flights,
         budget: ComputeBudget,
-        on_launch_confirmed: OnLaunchConfirmed,
-        on_launch_failed: OnLaunchFailed,
+        hooks: HooksByKind,
     ) -> None:
         self._services, self._flights = services, flights
-        self._budget = budget
-        self._on_launch_confirmed, self._on_launch_failed = on_launch_confirmed, on_launch_failed
+        self._budget, self._hooks = budget, hooks
 
     async def look(self, flights: Sequence[Flight], search_history: bool = False) -> list[Flight]:
         """Ask for the statuses of these and act on them; the ones that did not land.
@@ -140,16 +155,14 @@ class Confirmer:
         fills = rows.fills(connection, list(trades)) if trades else {}
         messages = [_order_event(fill, trades[order_id], now_ms) for order_id, fill in fills.items()]
         for settlement in confirmed:
-            if settlement.kind is Kind.LAUNCH:
-                messages += self._on_launch_confirmed(connection, asdict(settlement), now_ms)
-            elif settlement.kind is Kind.GRADUATION:
-                messages += graduation.confirmed(connection, asdict(settlement), now_ms)
+            if settlement.kind in self._hooks:
+                messages += self._hooks[settlement.kind].confirmed(connection, asdict(settlement), now_ms)
         return messages
 
     async def _landed_with_error(self, flight: Flight, error: str) -> None:
         settlement = flight.settlement
         errors = settlement.errors + 1
-        state = State.FAILED if errors >= MAX_ERRORS else State.PENDING
+        state = State.FAILED if errors >= _errors_allowed(settlement.kind) else State.PENDING
         level = logging.ERROR if state is State.FAILED else logging.WARNING
         alert = "alert=settlement_failed " if state is State.FAILED else ""
         log.log(level, "%ssettlement %s landed with an error: %s", alert, settlement.settlement_id, error)
@@ -190,9 +203,9 @@ class Confirmer:
     def _after_failure(
         self, connection: Connection, settlement: Settlement, now_ms: int, error: str
     ) -> list[BusMessage]:
-        if settlement.kind is not Kind.LAUNCH:
+        if settlement.kind not in self._hooks:
             return []
-        return self._on_launch_failed(connection, asdict(settlement), now_ms, error)
+        return self._hooks[settlement.kind].failed(connection, asdict(settlement), now_ms, error)
 
     def _fee_lamports(self, settlement: Settlement) -> int:
         return network_fee_lamports(settlement, self._budget)
@@ -211,6 +224,11 @@ class Confirmer:
             "settlement_id": flight.settlement.settlement_id,
             "created_at_ms": self._services.clock.now_ms(),
         }
+
+
+def _errors_allowed(kind: Kind) -> int:
+    """A withdrawal that the chain refuses is undone at once: trying again would cost the platform another fee."""
+    return 1 if kind in (Kind.WITHDRAWAL, Kind.CLOSE) else MAX_ERRORS
 
 
 def _is_success(status: SignatureStatus | None) -> bool:

@@ -6,7 +6,7 @@ A shadow of rows, never the truth: it is filled from the database at start, and 
 from collections.abc import Iterable
 from dataclasses import dataclass
 
-from engine.settlement.settlement import Kind, Settlement
+from engine.settlement.settlement import Settlement
 
 
 @dataclass(slots=True)
@@ -55,10 +55,10 @@ class Flights:
         self.given_back += 1
 
     def fail(self, settlement: Settlement) -> None:
-        """It will not be tried again. A failed launch was refunded; a failed trade's money stays reserved."""
+        """It will not be tried again; the money of one that is not undone stays reserved."""
         if settlement.signature is not None:
             self.by_signature.pop(settlement.signature, None)
-        if settlement.kind is not Kind.LAUNCH:
+        if not settlement.kind.is_undone_by_failure:
             self.failed[settlement.settlement_id] = settlement
         self.given_back += 1
 

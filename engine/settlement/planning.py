@@ -13,7 +13,7 @@ from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
 
 from engine.identifiers import SOL
-from engine.settlement.settlement import Settlement
+from engine.settlement.settlement import Kind, Settlement
 from engine.units import LOCKED_LAMPORTS
 
 
@@ -40,6 +40,9 @@ def sendable(
 
     `pending` must hold every pending settlement earlier than any it holds of the same payer; `in_flight` all that were
     sent or failed and are not settled; `confirmed` recent ones with the slot they were confirmed in.
+
+    While a token account is being closed nothing else of it is sent: it was asked for when nothing else was unsettled,
+    and whatever comes later counts on a closed account.
     """
     waiting = list(pending)
     unsettled = [*waiting, *in_flight, *(settlement for settlement, slot in confirmed if slot > holdings.slot)]
@@ -49,7 +52,19 @@ def sendable(
             entry = settlement.order_at(payer), settlement.settlement_id, amount
             queues.setdefault((payer, asset), []).append(entry)
     uncovered = _uncovered(queues, holdings)
-    return [settlement for settlement in waiting if settlement.settlement_id not in uncovered]
+    closing = {(settlement.wallet, settlement.token) for settlement in unsettled if settlement.kind is Kind.CLOSE}
+    return [
+        settlement
+        for settlement in waiting
+        if settlement.settlement_id not in uncovered and not _waits_for_close(settlement, closing)
+    ]
+
+
+def _waits_for_close(settlement: Settlement, closing: set[tuple[str, str]]) -> bool:
+    if not closing or settlement.kind is Kind.CLOSE:
+        return False
+    owners = settlement.wallet, settlement.vault
+    return any((owner, settlement.token) in closing for owner in owners)
 
 
 def _uncovered(queues: Mapping[tuple[str, str], list[tuple[int, str, int]]], holdings: Holdings) -> set[str]:

@@ -37,6 +37,11 @@ def mint_size_bytes(name: str, symbol: str, uri: str) -> int:
     return MINT_BASE_SIZE + 4 + 64 + texts + 4
 
 
+def is_on_curve(address: str) -> bool:
+    """Whether a key can exist for the address: a program's derived addresses have none."""
+    return bool(Pubkey.from_string(address).is_on_curve())
+
+
 @lru_cache(maxsize=65_536)
 def token_account(owner: str, mint: str) -> Pubkey:
     """The associated Token-2022 account of that owner for that mint (cached: deriving costs 35 µs)."""

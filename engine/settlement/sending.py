@@ -10,6 +10,7 @@ from typing import Final
 from engine.errors import Unavailable
 from engine.identifiers import SOL
 from engine.persistence import settlements as rows
+from engine.persistence.switches import Switch, is_set
 from engine.ports import Blockhash, Signed, SigningRequest
 from engine.services import Services
 from engine.settlement.flights import Flight, Flights
@@ -81,13 +82,21 @@ class Sender:
             self._window = self._limits.in_flight
         elif not complete:
             self._window *= 2
-        count = 0
+        chosen, count = await self._without_frozen(chosen), 0
         for start in range(0, len(chosen), SIGNED_AT_ONCE):
             signed = await self._signed(chosen[start : start + SIGNED_AT_ONCE])
             if signed:
                 await self.send(await self._stored(signed))
             count += len(signed)
         return count
+
+    async def _without_frozen(self, chosen: list[Settlement]) -> list[Settlement]:
+        """No withdrawal is signed while they are frozen, not even one that was released before."""
+        if not any(settlement.kind.pays_out for settlement in chosen):
+            return chosen
+        if not await self._services.database.read(partial(is_set, switch=Switch.WITHDRAWALS_FROZEN)):
+            return chosen
+        return [settlement for settlement in chosen if not settlement.kind.pays_out]
 
     async def _pending(self) -> tuple[list[Settlement], bool]:
         """The oldest pending settlements, cut where an older one may be missing, and whether they are all there are."""

@@ -15,10 +15,10 @@ from typing import Final
 from engine.errors import Unavailable
 from engine.persistence import settlements as rows
 from engine.services import Services
-from engine.settlement.confirming import Confirmer, OnLaunchConfirmed, OnLaunchFailed
+from engine.settlement.confirming import Confirmer, HooksByKind
 from engine.settlement.flights import Flight, Flights
 from engine.settlement.sending import Sender, SendingLimits
-from engine.settlement.settlement import Kind, State
+from engine.settlement.settlement import State
 from engine.settlement.transactions import ComputeBudget
 
 log = logging.getLogger(__name__)
@@ -39,9 +39,7 @@ CLOCK_SKEW_MS: Final = 1_000
 class SettlementService:
     """Repeats the ledger's movements on the chain."""
 
-    def __init__(
-        self, services: Services, on_launch_confirmed: OnLaunchConfirmed, on_launch_failed: OnLaunchFailed
-    ) -> None:
+    def __init__(self, services: Services, hooks: HooksByKind) -> None:
         settings = services.settings
         budget = ComputeBudget(settings.compute_unit_limit, settings.compute_unit_price_microlamports)
         self._services = services
@@ -52,8 +50,7 @@ class SettlementService:
             services,
             self._flights,
             budget,
-            on_launch_confirmed,
-            on_launch_failed,
+            hooks,
         )
         self._sender = Sender(services, self._flights, limits, self._confirmer.give_up)
         self._loop: asyncio.AbstractEventLoop | None = None
@@ -119,7 +116,7 @@ class SettlementService:
         for settlement in await database.read(partial(rows.in_state, state=State.SIGNED)):
             flights.add(settlement)
         for settlement in await database.read(partial(rows.in_state, state=State.FAILED)):
-            if settlement.kind is not Kind.LAUNCH:
+            if not settlement.kind.is_undone_by_failure:
                 flights.failed[settlement.settlement_id] = settlement
         recent_ms = self._services.clock.now_ms() - RECENT_MS
         flights.remember_confirmed(await database.read(partial(rows.confirmed_since, created_since_ms=recent_ms)))

@@ -15,15 +15,38 @@ class Kind(StrEnum):
     TRADE = "trade"
     LAUNCH = "launch"
     GRADUATION = "graduation"
+    WITHDRAWAL = "withdrawal"
+    TRANSFER = "transfer"
+    CLOSE = "close"
+
+    @property
+    def is_withdrawal(self) -> bool:
+        """Whether a trader asked for it with a withdrawal request."""
+        return self in (Kind.WITHDRAWAL, Kind.TRANSFER, Kind.CLOSE)
+
+    @property
+    def pays_out(self) -> bool:
+        """Whether it takes money from its account to somewhere else: what is stopped when withdrawals are frozen."""
+        return self in (Kind.WITHDRAWAL, Kind.TRANSFER)
+
+    @property
+    def is_undone_by_failure(self) -> bool:
+        """Whether a failed one gives its account everything back, so that nothing stays reserved for it."""
+        return self in (Kind.LAUNCH, Kind.WITHDRAWAL, Kind.CLOSE)
 
 
 class State(StrEnum):
-    """Where a settlement stands. `signed` may be on the chain already; `failed` waits for an operator."""
+    """Where a settlement stands. `signed` may be on the chain already; `failed` waits for an operator.
 
+    `waiting` ones are asked for and not released yet, `cancelled` ones were taken back before anybody signed them.
+    """
+
+    WAITING = "waiting"
     PENDING = "pending"
     SIGNED = "signed"
     CONFIRMED = "confirmed"
     FAILED = "failed"
+    CANCELLED = "cancelled"
 
 
 @dataclass(frozen=True, slots=True)
@@ -34,6 +57,11 @@ class Settlement:
     wallet's new token account come on top of a buy. Launch: the wallet pays `lamports`, `rent_lamports` of which are
     the mint's, and `tokens` are minted to the vault. Graduation: nothing moves; the vault signs a memo with the
     `lamports` and `tokens` its pool opens with, and stands for the wallet too.
+
+    Withdrawal, and transfer to another trading wallet: `vault` is the address that is paid, and `token` is SOL or the
+    token that moves, and the wallet pays the fee payer `rent_lamports` of a new token account there and
+    `charge_lamports` for the network. Close: the wallet's empty account of `token` is closed and the fee payer pays
+    the wallet its `rent_lamports` less the `charge_lamports`.
     """
 
     settlement_id: str
@@ -59,6 +87,7 @@ class Settlement:
     signed_bytes: bytes | None
     last_valid_block_height: int
     created_at_ms: int
+    charge_lamports: int = 0
 
     @property
     def memo(self) -> str:
@@ -72,6 +101,12 @@ class Settlement:
             return
         if self.kind is Kind.LAUNCH:
             yield self.wallet, SOL, self.lamports
+        elif self.kind is Kind.CLOSE:
+            return
+        elif self.kind.pays_out:
+            yield self.wallet, SOL, self.lamports + self.rent_lamports + self.charge_lamports
+            if self.tokens:
+                yield self.wallet, self.token, self.tokens
         elif self.side is Side.BUY:
             yield self.wallet, SOL, self.lamports + self.rent_lamports
             yield self.vault, self.token, self.tokens
@@ -82,7 +117,9 @@ class Settlement:
     def effects(self) -> Iterator[tuple[str, str, int]]:
         """What its landing changes on owned addresses: (address, asset, signed amount), network fee apart.
 
-        The ledger was moved by the same amounts when the row was written; reconciliation rests on that.
+        The ledger was moved by the same amounts when the row was written; reconciliation rests on that. Two exceptions:
+        the recipient of a transfer is credited when it is released (`waiting` no more), and the rent of a closed
+        account when it is confirmed.
         """
         for payer, asset, amount in self.outflows():
             yield payer, asset, -amount
@@ -91,6 +128,12 @@ class Settlement:
         if self.kind is Kind.LAUNCH:
             yield self.vault, SOL, LOCKED_LAMPORTS
             yield self.vault, self.token, self.tokens
+        elif self.kind is Kind.CLOSE:
+            yield self.wallet, SOL, self.rent_lamports - self.charge_lamports
+        elif self.kind is Kind.TRANSFER:
+            yield self.vault, self.token, self.tokens or self.lamports
+        elif self.kind is Kind.WITHDRAWAL:
+            return
         elif self.side is Side.BUY:
             yield self.vault, SOL, self.lamports
             yield self.wallet, self.token, self.tokens

@@ -17,7 +17,7 @@ from solders.signature import Signature
 from solders.transaction import VersionedTransaction
 
 from engine.errors import Refusal, Unavailable
-from engine.identifiers import Address
+from engine.identifiers import SOL, Address
 from engine.persistence import settlements as rows
 from engine.persistence.database import Connection, Database, DatabaseError
 from engine.ports import Clock, KeyStore, Signed, SigningRequest
@@ -25,6 +25,7 @@ from engine.settlement import key_names
 from engine.settlement.settlement import Kind, Settlement, State
 from engine.settlement.signing import ShapeCheck, SignerRefused
 from engine.settlement.transactions import ComputeBudget
+from engine.trading.rows import Row
 
 audit = logging.getLogger("blitzhub.audit")
 
@@ -144,10 +145,14 @@ class LocalSigner:
         Raises:
             SignerRefused: the key store holds no such key, or another address under its name.
         """
-        names = {
-            settlement.wallet: key_names.wallet(settlement.account_id),
-            settlement.vault: key_names.vault(settlement.token),
-        }
+        names = {settlement.wallet: key_names.wallet(settlement.account_id)}
+        if settlement.kind.is_withdrawal:
+            _check_request(settlement, stored.withdrawals.get(settlement.settlement_id))
+            recipient_id = stored.withdrawals[settlement.settlement_id]["recipient_id"]
+            if settlement.kind is Kind.TRANSFER:
+                names[settlement.vault] = key_names.wallet(recipient_id)
+        else:
+            names[settlement.vault] = key_names.vault(settlement.token)
         if settlement.kind is Kind.LAUNCH:
             names[settlement.token] = stored.mint_keys.get(settlement.token, "")
             if not names[settlement.token].startswith(MINT_KEYS):
@@ -160,10 +165,11 @@ class LocalSigner:
 
 @dataclass(frozen=True, slots=True)
 class _Stored:
-    """What the signer read: settlements by id, and the names of the keys of mints that are being launched."""
+    """What the signer read: settlements and withdrawal requests by id, the names of keys of mints being launched."""
 
     settlements: Mapping[str, Settlement]
     mint_keys: Mapping[str, str]
+    withdrawals: Mapping[str, Row]
 
 
 @dataclass(frozen=True, slots=True)
@@ -177,7 +183,35 @@ class _Allowed:
 def _read(connection: Connection, settlement_ids: Sequence[str]) -> _Stored:
     found = rows.by_id(connection, settlement_ids)
     mints = [each.token for each in found.values() if each.kind is Kind.LAUNCH]
-    return _Stored(found, rows.key_names(connection, mints) if mints else {})
+    asked = [each.settlement_id for each in found.values() if each.kind.is_withdrawal]
+    return _Stored(
+        found,
+        rows.key_names(connection, mints) if mints else {},
+        rows.withdrawal_requests(connection, asked) if asked else {},
+    )
+
+
+def _check_request(settlement: Settlement, request: Row | None) -> None:
+    """Hold a settlement against the request it is of, which only the web's own hand can write.
+
+    Raises:
+        SignerRefused: nobody asked for it, or for something else.
+    """
+    if request is None:
+        raise SignerRefused("nobody asked for this withdrawal")
+    is_sol = settlement.token == SOL
+    wanted = (
+        settlement.kind.value,
+        settlement.account_id,
+        settlement.vault,
+        settlement.token,
+        settlement.lamports if is_sol else settlement.tokens,
+        settlement.tokens if is_sol else settlement.lamports,
+        settlement.rent_lamports,
+    )
+    names = ("kind", "account_id", "destination", "asset", "amount")
+    if wanted != (*(request[name] for name in names), 0, request["rent_lamports"]):
+        raise SignerRefused("the settlement is not what was asked for")
 
 
 def _assembled(allowed: _Allowed, signatures: Iterable[bytes | Refusal]) -> Signed | Refusal:

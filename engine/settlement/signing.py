@@ -6,6 +6,7 @@ any other program, instruction, address, amount or signer is refused, whoever ma
 
 import hashlib
 import struct
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from typing import Final
 
@@ -14,6 +15,7 @@ from solders.pubkey import Pubkey
 from solders.transaction import SanitizeError
 
 from engine.errors import Refusal
+from engine.identifiers import SOL
 from engine.settlement.programs import (
     ASSOCIATED_TOKEN,
     COMPUTE_BUDGET,
@@ -104,10 +106,17 @@ def _privileged(settlement: Settlement, fee_payer: str) -> tuple[set[str], set[s
     wallet, vault, token = settlement.wallet, settlement.vault, settlement.token
     if settlement.kind is Kind.GRADUATION:
         return {fee_payer, vault}, {fee_payer}
-    launches = settlement.kind is Kind.LAUNCH
-    made = token if launches else str(token_account(wallet, token))
-    writable = {fee_payer, wallet, vault, str(token_account(vault, token)), made}
-    return {fee_payer, wallet, token if launches else vault}, writable
+    if settlement.kind is Kind.CLOSE:
+        return {fee_payer, wallet}, {fee_payer, wallet, str(token_account(wallet, token))}
+    if settlement.kind.pays_out and token == SOL:
+        return {fee_payer, wallet}, {fee_payer, wallet, vault}
+    writable = {fee_payer, wallet, str(token_account(vault, token))}
+    if settlement.kind is Kind.LAUNCH:
+        return {fee_payer, wallet, token}, writable | {vault, token}
+    writable.add(str(token_account(wallet, token)))
+    if settlement.kind.pays_out:
+        return {fee_payer, wallet}, writable
+    return {fee_payer, wallet, vault}, writable | {vault}
 
 
 def _decoded(message: bytes) -> MessageV0:
@@ -161,6 +170,7 @@ def _read_token(data: bytes) -> _Reading:
         return does, (data[8:],)
     does, layout = {
         6: ("set authority", "<BB"),
+        9: ("close account", "<"),
         12: ("transfer", "<QB"),
         14: ("mint", "<QB"),
         20: ("initialise mint", "<B32sB"),
@@ -184,24 +194,55 @@ def _wanted(settlement: Settlement, fee_payer: str) -> list[Step]:
     if settlement.kind is Kind.GRADUATION:
         figures = f"{mark}:graduated:{settlement.lamports}:{settlement.tokens}"
         return [Step(MEMO, "memo", (settlement.vault,), (figures,))]
-    steps = _launch_steps(settlement, fee_payer) if settlement.kind is Kind.LAUNCH else _trade_steps(settlement)
-    return [*steps, Step(MEMO, "memo", (), (mark,))]
+    return [*_STEPS[settlement.kind](settlement, fee_payer), Step(MEMO, "memo", (), (mark,))]
 
 
-def _trade_steps(settlement: Settlement) -> list[Step]:
+def _trade_steps(settlement: Settlement, fee_payer: str) -> list[Step]:
     wallet, vault, mint = settlement.wallet, settlement.vault, settlement.token
     buys = settlement.side is Side.BUY
     payer, payee = (wallet, vault) if buys else (vault, wallet)
     steps = [
         Step(SYSTEM, "pay", (payer, payee), (settlement.lamports,)),
-        Step(
-            TOKEN_2022,
-            "transfer",
-            (str(token_account(payee, mint)), mint, str(token_account(payer, mint)), payee),
-            (settlement.tokens, settlement.decimals),
-        ),
+        _token_step(settlement, payee, payer),
     ]
-    return [_account_step(wallet, wallet, mint), *steps] if buys else steps
+    if not buys:
+        return steps
+    return [*_outlay_steps(settlement, fee_payer), _account_step(fee_payer, wallet, mint), *steps]
+
+
+def _outlay_steps(settlement: Settlement, fee_payer: str) -> list[Step]:
+    lamports = settlement.charge_lamports + settlement.rent_lamports
+    return [Step(SYSTEM, "pay", (settlement.wallet, fee_payer), (lamports,))] if lamports else []
+
+
+def _token_step(settlement: Settlement, source: str, destination: str) -> Step:
+    accounts = (
+        str(token_account(source, settlement.token)),
+        settlement.token,
+        str(token_account(destination, settlement.token)),
+        source,
+    )
+    return Step(TOKEN_2022, "transfer", accounts, (settlement.tokens, settlement.decimals))
+
+
+def _withdrawal_steps(settlement: Settlement, fee_payer: str) -> list[Step]:
+    wallet, payee, mint = settlement.wallet, settlement.vault, settlement.token
+    steps = _outlay_steps(settlement, fee_payer)
+    if mint == SOL:
+        return [*steps, Step(SYSTEM, "pay", (wallet, payee), (settlement.lamports,))]
+    if settlement.rent_lamports or settlement.kind is Kind.TRANSFER:
+        steps.append(_account_step(fee_payer, payee, mint))
+    return [*steps, _token_step(settlement, wallet, payee)]
+
+
+def _close_steps(settlement: Settlement, fee_payer: str) -> list[Step]:
+    wallet = settlement.wallet
+    accounts = (str(token_account(wallet, settlement.token)), fee_payer, wallet)
+    back_lamports = settlement.rent_lamports - settlement.charge_lamports
+    return [
+        Step(TOKEN_2022, "close account", accounts),
+        Step(SYSTEM, "pay", (fee_payer, wallet), (back_lamports,)),
+    ]
 
 
 def _launch_steps(settlement: Settlement, fee_payer: str) -> list[Step]:
@@ -230,3 +271,12 @@ def _launch_steps(settlement: Settlement, fee_payer: str) -> list[Step]:
 def _account_step(payer: str, owner: str, mint: str) -> Step:
     accounts = (payer, str(token_account(owner, mint)), owner, mint, str(SYSTEM), str(TOKEN_2022))
     return Step(ASSOCIATED_TOKEN, "make token account", accounts)
+
+
+_STEPS: Final[Mapping[Kind, Callable[[Settlement, str], list[Step]]]] = {
+    Kind.TRADE: _trade_steps,
+    Kind.LAUNCH: _launch_steps,
+    Kind.WITHDRAWAL: _withdrawal_steps,
+    Kind.TRANSFER: _withdrawal_steps,
+    Kind.CLOSE: _close_steps,
+}

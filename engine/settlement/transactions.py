@@ -7,13 +7,16 @@ published interfaces (System, Token-2022 with its metadata extensions, Associate
 
 import hashlib
 import struct
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass
+from typing import Final
 
 from solders.hash import Hash
 from solders.instruction import AccountMeta, Instruction
 from solders.message import MessageV0, to_bytes_versioned
 from solders.pubkey import Pubkey
 
+from engine.identifiers import SOL
 from engine.settlement.programs import (
     ASSOCIATED_TOKEN,
     COMPUTE_BUDGET,
@@ -46,10 +49,11 @@ class ComputeBudget:
 
 def signers(settlement: Settlement, fee_payer: str) -> tuple[str, ...]:
     """The addresses that must sign, the fee payer first."""
-    if settlement.kind is Kind.GRADUATION:
-        return fee_payer, settlement.vault
-    other = settlement.token if settlement.kind is Kind.LAUNCH else settlement.vault
-    return fee_payer, settlement.wallet, other
+    if settlement.kind is Kind.TRADE:
+        return fee_payer, settlement.wallet, settlement.vault
+    if settlement.kind is Kind.LAUNCH:
+        return fee_payer, settlement.wallet, settlement.token
+    return fee_payer, settlement.wallet
 
 
 def fee_lamports(signature_count: int, budget: ComputeBudget) -> int:
@@ -64,14 +68,8 @@ def network_fee_lamports(settlement: Settlement, budget: ComputeBudget) -> int:
 
 def build(settlement: Settlement, fee_payer: str, blockhash: str, budget: ComputeBudget) -> MessageV0:
     """The unsigned message of a settlement."""
-    instructions = [*_budget(budget), *_legs(settlement, fee_payer), _memo(settlement)]
+    instructions = [*_budget(budget), *_LEGS[settlement.kind](settlement, fee_payer), _memo(settlement)]
     return MessageV0.try_compile(Pubkey.from_string(fee_payer), instructions, [], Hash.from_string(blockhash))
-
-
-def _legs(settlement: Settlement, fee_payer: str) -> list[Instruction]:
-    if settlement.kind is Kind.GRADUATION:
-        return []
-    return _launch(settlement, fee_payer) if settlement.kind is Kind.LAUNCH else _trade(settlement)
 
 
 def _memo(settlement: Settlement) -> Instruction:
@@ -92,12 +90,17 @@ def _budget(budget: ComputeBudget) -> list[Instruction]:
     return [limit, Instruction(COMPUTE_BUDGET, struct.pack("<BQ", 3, budget.unit_price_microlamports), [])]
 
 
-def _trade(settlement: Settlement) -> list[Instruction]:
-    """The token account is always made if missing: two buys may land in either order, and rent is paid once."""
+def _trade(settlement: Settlement, fee_payer: str) -> list[Instruction]:
+    """The token account is always made if missing: two buys may land in either order, and rent is paid once.
+
+    The fee payer makes it and the wallet pays what the row says, so that what leaves the wallet depends neither on the
+    order of landing nor on lamports that somebody sent to the account's address before.
+    """
     wallet, vault = settlement.wallet, settlement.vault
     if settlement.side is Side.BUY:
         return [
-            _make_token_account(payer=wallet, owner=wallet, mint=settlement.token),
+            *_reimbursement(settlement, fee_payer),
+            _make_token_account(payer=fee_payer, owner=wallet, mint=settlement.token),
             _pay(wallet, vault, settlement.lamports),
             _transfer_tokens(settlement, source=vault, destination=wallet),
         ]
@@ -105,6 +108,38 @@ def _trade(settlement: Settlement) -> list[Instruction]:
         _pay(vault, wallet, settlement.lamports),
         _transfer_tokens(settlement, source=wallet, destination=vault),
     ]
+
+
+def _withdrawal(settlement: Settlement, fee_payer: str) -> list[Instruction]:
+    """A token account is made only where its rent was asked for, or where it may be on its way: at a wallet of ours.
+
+    Without one the transaction fails and is undone: otherwise whoever closed his in time would earn the rent.
+    """
+    wallet, payee = settlement.wallet, settlement.vault
+    legs = _reimbursement(settlement, fee_payer)
+    if settlement.token == SOL:
+        return [*legs, _pay(wallet, payee, settlement.lamports)]
+    if settlement.rent_lamports or settlement.kind is Kind.TRANSFER:
+        legs.append(_make_token_account(payer=fee_payer, owner=payee, mint=settlement.token))
+    return [*legs, _transfer_tokens(settlement, source=wallet, destination=payee)]
+
+
+def _close(settlement: Settlement, fee_payer: str) -> list[Instruction]:
+    """The fee payer takes whatever the account holds and pays the row's amount: strangers may have added to it."""
+    account = token_account(settlement.wallet, settlement.token)
+    metas = [
+        AccountMeta(account, False, True),
+        AccountMeta(Pubkey.from_string(fee_payer), True, True),
+        AccountMeta(Pubkey.from_string(settlement.wallet), True, True),
+    ]
+    back_lamports = settlement.rent_lamports - settlement.charge_lamports
+    return [Instruction(TOKEN_2022, bytes([9]), metas), _pay(fee_payer, settlement.wallet, back_lamports)]
+
+
+def _reimbursement(settlement: Settlement, fee_payer: str) -> list[Instruction]:
+    """What the wallet pays for what the fee payer lays out: a new token account's rent, and the network's charge."""
+    lamports = settlement.rent_lamports + settlement.charge_lamports
+    return [_pay(settlement.wallet, fee_payer, lamports)] if lamports else []
 
 
 def _launch(settlement: Settlement, fee_payer: str) -> list[Instruction]:
@@ -189,3 +224,13 @@ def _transfer_tokens(settlement: Settlement, source: str, destination: str) -> I
             AccountMeta(Pubkey.from_string(source), True, False),
         ],
     )
+
+
+_LEGS: Final[Mapping[Kind, Callable[[Settlement, str], list[Instruction]]]] = {
+    Kind.TRADE: _trade,
+    Kind.LAUNCH: _launch,
+    Kind.GRADUATION: lambda settlement, fee_payer: [],
+    Kind.WITHDRAWAL: _withdrawal,
+    Kind.TRANSFER: _withdrawal,
+    Kind.CLOSE: _close,
+}

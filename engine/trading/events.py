@@ -114,8 +114,14 @@ def order_decided(account_id: str, event: Mapping[str, Any]) -> BusMessage:
     return message(account_channel(account_id), {"type": "order", "account": account_id, **event})
 
 
+def withdrawal_changed(account_id: str, withdrawal: Mapping[str, Any]) -> BusMessage:
+    """A withdrawal stands elsewhere now, told as the API tells it to that account."""
+    event = {"type": "withdrawal", "account": account_id, **withdrawal}
+    return message(account_channel(account_id), event)
+
+
 def balance_changed(account_id: str, cause: str, lamports: int, account_seq: int) -> BusMessage:
-    """An account's SOL changed for another reason than a trade: `deposit`, `launch`, `rent`. `lamports` is signed."""
+    """An account's SOL changed for another reason than a trade; `cause` is the transfer's kind, `lamports` signed."""
     return message(
         account_channel(account_id),
         {

@@ -27,6 +27,13 @@ class ClientIdRefused(Refusal):
     status = 422
 
 
+class RequestIdRefused(Refusal):
+    """Not a UUID in its canonical form."""
+
+    code = "invalid_client_id"
+    status = 422
+
+
 class TokenRefused(Refusal):
     """Not an address."""
 
@@ -81,6 +88,17 @@ def read_client_order_id(value: object) -> str:
     """
     if not isinstance(value, str) or not is_client_order_id(value):
         raise ClientIdRefused("client_order_id is a UUID in lower case, made by the client before it sends.")
+    return value
+
+
+def read_client_id(value: object) -> str:
+    """The client's own id of a launch or a withdrawal.
+
+    Raises:
+        RequestIdRefused: not a lower-case UUID.
+    """
+    if not isinstance(value, str) or not is_client_order_id(value):
+        raise RequestIdRefused("client_id is a UUID in lower case, made by the client before it sends.")
     return value
 
 

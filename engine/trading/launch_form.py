@@ -3,20 +3,11 @@
 from dataclasses import dataclass
 
 from engine.curve import quote_buy
-from engine.errors import Refusal
-from engine.identifiers import is_client_order_id
 from engine.services import Services
-from engine.trading.inputs import read_amount
+from engine.trading.inputs import read_amount, read_client_id
 from engine.trading.launch import LaunchRequest, default_terms
 from engine.trading.naming import read_description, read_name, read_symbol
 from engine.trading.pictures import read_image
-
-
-class LaunchIdRefused(Refusal):
-    """Not a UUID in its canonical form."""
-
-    code = "invalid_client_id"
-    status = 422
 
 
 @dataclass(frozen=True, slots=True)
@@ -38,13 +29,12 @@ async def read_launch(services: Services, form: LaunchForm) -> LaunchRequest:
     Raises:
         Refusal: one value is not what it must be, or the first buy is one the curve would refuse.
     """
-    if not isinstance(form.client_id, str) or not is_client_order_id(form.client_id):
-        raise LaunchIdRefused("client_id is a UUID in lower case, made by the client before it sends.")
+    client_id = read_client_id(form.client_id)
     lamports, minimum = _first_buy(form)
     if lamports:
         quote_buy(default_terms(services), 0, lamports)
     return LaunchRequest(
-        client_id=form.client_id,
+        client_id=client_id,
         name=read_name(form.name),
         symbol=read_symbol(form.symbol),
         description=read_description(form.description),

@@ -362,3 +362,67 @@ UPDATE alembic_version SET version_num='0004' WHERE alembic_version.version_num 
 
 /
 
+-- Running upgrade 0004 -> 0005
+
+CREATE TABLE withdrawals (
+    withdrawal_id VARCHAR2(32 CHAR) NOT NULL, 
+    account_id VARCHAR2(44 CHAR) NOT NULL, 
+    client_id VARCHAR2(36 CHAR) NOT NULL, 
+    kind VARCHAR2(12 CHAR) NOT NULL, 
+    asset VARCHAR2(44 CHAR) NOT NULL, 
+    amount NUMBER(19) NOT NULL, 
+    destination VARCHAR2(44 CHAR) NOT NULL, 
+    recipient_id VARCHAR2(44 CHAR), 
+    fee_lamports NUMBER(19) NOT NULL, 
+    rent_lamports NUMBER(19) NOT NULL, 
+    release_at_ms NUMBER(19) NOT NULL, 
+    created_at_ms NUMBER(19) NOT NULL, 
+    PRIMARY KEY (withdrawal_id)
+)
+
+/
+
+CREATE INDEX ix_withdrawals_account ON withdrawals (account_id, created_at_ms)
+
+/
+
+CREATE INDEX ix_withdrawals_recipient ON withdrawals (recipient_id, created_at_ms)
+
+/
+
+CREATE TABLE releases (
+    withdrawal_id VARCHAR2(32 CHAR) NOT NULL, 
+    lamports NUMBER(19) NOT NULL, 
+    released_at_ms NUMBER(19) NOT NULL, 
+    PRIMARY KEY (withdrawal_id)
+)
+
+/
+
+CREATE INDEX ix_releases_at ON releases (released_at_ms)
+
+/
+
+CREATE TABLE api_keys (
+    key_id VARCHAR2(16 CHAR) NOT NULL, 
+    account_id VARCHAR2(44 CHAR) NOT NULL, 
+    key_hash VARCHAR2(64 CHAR) NOT NULL, 
+    name VARCHAR2(40 CHAR) NOT NULL, 
+    scopes VARCHAR2(40 CHAR) NOT NULL, 
+    created_at_ms NUMBER(19) NOT NULL, 
+    used_at_ms NUMBER(19) NOT NULL, 
+    revoked_at_ms NUMBER(19) NOT NULL, 
+    PRIMARY KEY (key_id), 
+    CONSTRAINT uq_api_keys_hash UNIQUE (key_hash)
+)
+
+/
+
+CREATE INDEX ix_api_keys_account_id ON api_keys (account_id)
+
+/
+
+UPDATE alembic_version SET version_num='0005' WHERE alembic_version.version_num = '0004'
+
+/
+

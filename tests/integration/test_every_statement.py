@@ -31,6 +31,7 @@ from engine.persistence import (
     switches,
     trading,
     trials,
+    withdrawals,
 )
 from engine.persistence.database import Connection, Database
 from engine.persistence.switches import Switch, SwitchState
@@ -68,6 +69,30 @@ LAUNCH: Final = pending_settlement(
     },
     START_MS,
 )
+
+
+WITHDRAWN: Final = "d" * 32
+WITHDRAWAL: Final = {
+    "withdrawal_id": WITHDRAWN,
+    "account_id": account(0),
+    "client_id": "c" * 36,
+    "kind": "withdrawal",
+    "asset": "SOL",
+    "amount": 7,
+    "destination": address(9),
+    "recipient_id": None,
+    "fee_lamports": 3,
+    "rent_lamports": 0,
+    "release_at_ms": 5,
+    "created_at_ms": 5,
+}
+WITHDRAWING: Final = LAUNCH | {
+    "settlement_id": WITHDRAWN,
+    "kind": "withdrawal",
+    "token": "SOL",
+    "vault": address(9),
+    "state": "waiting",
+}
 
 
 def paid(cause: str, name: str) -> dict[str, Any]:
@@ -127,6 +152,20 @@ def turn(connection: Connection) -> None:
     assert told == [True, False]
 
 
+def move_own_money(connection: Connection) -> None:
+    locked = withdrawals.lock(connection, account(0), token(0))
+    assert locked.token is not None
+    locked.new_balances.append({"account_id": account(0), "asset": token(2), "amount": 1, "account_seq": 0})
+    withdrawals.write(connection, locked, [paid("withdrawal", "w")])
+
+
+def release(connection: Connection) -> None:
+    assert withdrawals.release(connection, WITHDRAWN)
+    assert not withdrawals.release(connection, WITHDRAWN)
+    [pending] = [each for each in settlements.pending(connection, 9) if each.settlement_id == WITHDRAWN]
+    assert (pending.token, pending.charge_lamports, pending.decimals) == ("SOL", 3, 0)
+
+
 STEPS: Final[dict[str, Callable[[Connection], Any]]] = {
     "accounts.add_account": lambda c: accounts.add_account(c, accounts.NewAccount(account(8), wallet(8), "k", True, 1)),
     "accounts.account": lambda c: accounts.account(c, account(8)) or pytest.fail("just made"),
@@ -171,6 +210,31 @@ STEPS: Final[dict[str, Callable[[Connection], Any]]] = {
     "accounts.balances_json": lambda c: accounts.balances_json(c, account(0), 1),
     "accounts.holders_json": lambda c: accounts.holders_json(c, token(0), 5) or pytest.fail("the buyer"),
     "accounts.order_json": lambda c: accounts.order_json(c, ORDER.order_id) or pytest.fail("the order"),
+    "withdrawals.lock": lambda c: withdrawals.lock(c, account(0), SOL).sol,
+    "withdrawals.write": move_own_money,
+    "withdrawals.holdings": lambda c: withdrawals.holdings(c, account(0), token(2))[1] or pytest.fail("just made"),
+    "withdrawals.forget_balance": lambda c: withdrawals.forget_balance(c, account(0), token(2)),
+    "withdrawals.restore_balance": lambda c: [
+        withdrawals.restore_balance(c, account(0), asset) for asset in (token(1), token(1))
+    ],
+    "withdrawals.add": lambda c: withdrawals.add(c, WITHDRAWAL, WITHDRAWING),
+    "settlements.withdrawal_requests": lambda c: settlements.withdrawal_requests(c, [WITHDRAWN])[WITHDRAWN],
+    "withdrawals.one": lambda c: withdrawals.one(c, WITHDRAWN) or pytest.fail("just made"),
+    "withdrawals.due": lambda c: withdrawals.due(c, 5, 9) == [WITHDRAWN] or pytest.fail("due"),
+    "withdrawals.release": release,
+    "withdrawals.cancel": lambda c: (
+        [withdrawals.cancel(c, WITHDRAWN) for _ in range(2)] == [True, False] or pytest.fail("once")
+    ),
+    "withdrawals.count_release": lambda c: withdrawals.count_release(c, WITHDRAWN, 7, 5),
+    "withdrawals.released_lamports": lambda c: withdrawals.released_lamports(c, 4) == 7 or pytest.fail("seven"),
+    "withdrawals.owner_of": lambda c: withdrawals.owner_of(c, wallet(0)) or pytest.fail("a trading wallet"),
+    "withdrawals.was_paid_before": lambda c: withdrawals.was_paid_before(c, account(0), address(9)),
+    "withdrawals.unsettled_inflow": lambda c: withdrawals.unsettled_inflow(c, account(0), wallet(0), SOL),
+    "withdrawals.is_moving": lambda c: withdrawals.is_moving(c, wallet(0), token(0)),
+    "withdrawals.withdrawals_json": lambda c: (
+        withdrawals.withdrawals_json(c, account(0), 1, f"{START_MS}.{'f' * 32}")[0] or pytest.fail("the one")
+    ),
+    "accounts.page_after": lambda c: accounts.orders_json(c, account(0), 1),
     "accounts.orders_json": lambda c: accounts.orders_json(c, account(0), 1, f"{START_MS + 1}.{'f' * 32}", token(0)),
     "market.token": lambda c: market.token(c, token(0)) or pytest.fail("the token"),
     "market.tokens": lambda c: [market.tokens(c, column, 1, f"{START_MS}.{token(9)}") for column in market.Column],
@@ -193,6 +257,7 @@ STEPS: Final[dict[str, Callable[[Connection], Any]]] = {
     "parked.parked_order": lambda c: parked.parked_order(c, LOST.order_id) == LOST or pytest.fail("other"),
     "parked.end": lambda c: parked.end(c, LOST.order_id, "rejected", "by hand", 5) or pytest.fail("just parked"),
     "parked.decided_state": lambda c: parked.decided_state(c, ORDER.order_id) or pytest.fail("filled"),
+    "switches.lock": lambda c: [switches.lock(c, Switch.WITHDRAWALS_FROZEN) for _ in range(2)],
     "switches.turn": turn,
     "switches.state": lambda c: switches.state(c, Switch.WITHDRAWALS_FROZEN) == LIFTED or pytest.fail("not lifted"),
     "switches.is_set": lambda c: switches.is_set(c, Switch.WITHDRAWALS_FROZEN) and pytest.fail("not lifted"),

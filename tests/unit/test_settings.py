@@ -17,6 +17,7 @@ MAY_BE_ZERO = {
     "minimum_buy_lamports",
     "commit_spacing_ms",
     "compute_unit_price_microlamports",
+    "withdrawal_delay_ms",
 }
 PRODUCTION = {
     "BLITZ_ENV": "production",

@@ -4,6 +4,7 @@ from dataclasses import replace
 
 from solders.keypair import Keypair
 
+from engine.identifiers import SOL
 from engine.settlement.settlement import Kind, Settlement, State
 from engine.trading.orders import Side
 
@@ -78,3 +79,38 @@ def launch(
         symbol=symbol,
         uri=uri,
     )
+
+
+STRANGER = str(Keypair.from_seed(bytes([7]) * 32).pubkey())
+CHARGE = 10_000
+
+
+def leaving(kind: Kind = Kind.WITHDRAWAL, to: str = STRANGER, **changes: object) -> Settlement:
+    """A withdrawal of 5 SOL to a stranger, or what the changes make of it."""
+    plain = replace(
+        BUY,
+        settlement_id="3c" * 16,
+        kind=kind,
+        side=None,
+        token=str(SOL),
+        seq=0,
+        account_seq=7,
+        vault=to,
+        lamports=5_000_000_000,
+        tokens=0,
+        rent_lamports=0,
+        decimals=0,
+        charge_lamports=CHARGE,
+    )
+    return replace(plain, **changes)  # type: ignore[arg-type]
+
+
+def leaving_tokens(kind: Kind = Kind.WITHDRAWAL, rent_lamports: int = TOKEN_ACCOUNT_RENT) -> Settlement:
+    """A withdrawal of 3 tokens to a stranger."""
+    token = {"token": BUY.token, "decimals": 6, "lamports": 0, "tokens": 3_000_000}
+    return leaving(kind, rent_lamports=rent_lamports, **token)
+
+
+def closing() -> Settlement:
+    """The wallet's token account given back."""
+    return leaving(Kind.CLOSE, BUY.wallet, token=BUY.token, lamports=0, rent_lamports=TOKEN_ACCOUNT_RENT)

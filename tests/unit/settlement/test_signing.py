@@ -17,11 +17,11 @@ from solders.transaction import VersionedTransaction
 
 from engine.adapters.keys_seed import SeedKeyStore
 from engine.settlement.programs import token_account
-from engine.settlement.settlement import Settlement
+from engine.settlement.settlement import Kind, Settlement
 from engine.settlement.signing import ShapeCheck, SignerRefused
 from engine.settlement.transactions import ComputeBudget, build
 from engine.trading.orders import Side
-from tests.unit.settlement.samples import BUY, GRADUATION, SELL, launch
+from tests.unit.settlement.samples import BUY, GRADUATION, SELL, closing, launch, leaving, leaving_tokens
 
 BUDGET = ComputeBudget(120_000, 0)
 BLOCKHASH = "1" * 32
@@ -41,6 +41,12 @@ class Desk:
             for name, sample in (("buy", BUY), ("sell", SELL), ("launch", launch()))
         }
         self.settlements["graduation"] = replace(GRADUATION, wallet=vault, vault=vault, token=mint)
+        self.settlements |= {
+            "sol": leaving(wallet=wallet),
+            "tokens": replace(leaving_tokens(), wallet=wallet, token=mint),
+            "transfer": replace(leaving_tokens(Kind.TRANSFER, rent_lamports=0), wallet=wallet, token=mint),
+            "close": replace(closing(), wallet=wallet, vault=wallet, token=mint),
+        }
 
     def message(self, settlement: Settlement, budget: ComputeBudget = BUDGET) -> MessageV0:
         return build(settlement, self.signer.fee_payer, BLOCKHASH, budget)
@@ -82,15 +88,18 @@ def desk(tmp_path: Path) -> Desk:
     return Desk(tmp_path / "seed")
 
 
-@pytest.mark.parametrize("name", ["buy", "sell", "launch", "graduation"])
+LEAVING = ["sol", "tokens", "transfer", "close"]
+
+
+@pytest.mark.parametrize("name", ["buy", "sell", "launch", "graduation", *LEAVING])
 def test_the_message_of_a_settlement_is_signed_by_everyone_it_needs(desk: Desk, name: str) -> None:
     settlement = desk.settlements[name]
     transaction = desk.sign(desk.message(settlement), settlement)
-    assert len(transaction.signatures) == (2 if name == "graduation" else 3)
+    assert len(transaction.signatures) == (2 if name in (*LEAVING, "graduation") else 3)
     assert all(transaction.verify_with_results())
 
 
-@pytest.mark.parametrize("name", ["buy", "sell", "launch", "graduation"])
+@pytest.mark.parametrize("name", ["buy", "sell", "launch", "graduation", *LEAVING])
 def test_a_message_that_was_decompiled_and_rebuilt_unchanged_is_signed(desk: Desk, name: str) -> None:
     settlement = desk.settlements[name]
     desk.sign(desk.rebuilt(settlement, lambda instructions: None), settlement)
@@ -148,6 +157,34 @@ def test_a_graduation_signs_for_no_money(desk: Desk) -> None:
         desk.sign(desk.message(desk.settlements["sell"]), settlement)
 
 
+@pytest.mark.parametrize("name", LEAVING)
+@pytest.mark.parametrize(
+    "changes",
+    [
+        {"settlement_id": "ab" * 16},
+        {"wallet": str(THIEF)},
+        {"charge_lamports": 1},
+        {"rent_lamports": 2_074_081},
+        {"token": str(THIEF)},
+    ],
+    ids=lambda changes: next(iter(changes)),
+)
+def test_a_withdrawal_built_from_another_row_is_refused(desk: Desk, name: str, changes: dict[str, object]) -> None:
+    settlement = desk.settlements[name]
+    with pytest.raises(SignerRefused):
+        desk.sign(desk.message(replace(settlement, **changes)), settlement)  # type: ignore[arg-type]
+
+
+@pytest.mark.parametrize("name", ["sol", "tokens", "transfer"])
+@pytest.mark.parametrize(
+    "changes", [{"vault": str(THIEF)}, {"lamports": 1, "tokens": 1}], ids=lambda changes: next(iter(changes))
+)
+def test_a_withdrawal_of_more_or_to_somebody_else_is_refused(desk: Desk, name: str, changes: dict[str, object]) -> None:
+    settlement = desk.settlements[name]
+    with pytest.raises(SignerRefused):
+        desk.sign(desk.message(replace(settlement, **changes)), settlement)  # type: ignore[arg-type]
+
+
 def test_a_buy_cannot_pass_for_a_sell_or_a_launch(desk: Desk) -> None:
     buy = desk.settlements["buy"]
     for other in (replace(buy, side=Side.SELL), desk.settlements["launch"]):
@@ -162,7 +199,7 @@ def test_one_instruction_more_is_refused(desk: Desk) -> None:
         desk.sign(desk.rebuilt(settlement, lambda instructions: instructions.append(theft)), settlement)
 
 
-@pytest.mark.parametrize("place", range(5))
+@pytest.mark.parametrize("place", range(6))
 def test_one_instruction_less_is_refused(desk: Desk, place: int) -> None:
     settlement = desk.settlements["buy"]
     with pytest.raises(SignerRefused):
@@ -191,9 +228,9 @@ def test_tokens_sent_to_another_account_are_refused(desk: Desk) -> None:
     settlement = desk.settlements["buy"]
 
     def redirect(instructions: list[Instruction]) -> None:
-        source, mint, _, owner = instructions[3].accounts
+        source, mint, _, owner = instructions[4].accounts
         stolen = AccountMeta(token_account(str(THIEF), settlement.token), False, True)
-        instructions[3] = Instruction(instructions[3].program_id, instructions[3].data, [source, mint, stolen, owner])
+        instructions[4] = Instruction(instructions[4].program_id, instructions[4].data, [source, mint, stolen, owner])
 
     with pytest.raises(SignerRefused):
         desk.sign(desk.rebuilt(settlement, redirect), settlement)

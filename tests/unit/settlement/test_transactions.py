@@ -17,20 +17,25 @@ from engine.settlement.programs import (
     mint_size_bytes,
     token_account,
 )
-from engine.settlement.settlement import Settlement
+from engine.settlement.settlement import Kind, Settlement
 from engine.settlement.transactions import ComputeBudget, build, fee_lamports, signers
 from engine.units import LOCKED_LAMPORTS
 from tests.unit.settlement.samples import (
     BUY,
+    CHARGE,
     FEE_PAYER,
     GRADUATION,
     KEYS,
     MINT,
     SELL,
+    STRANGER,
     TOKEN_ACCOUNT_RENT,
     VAULT,
     WALLET,
+    closing,
     launch,
+    leaving,
+    leaving_tokens,
 )
 
 BUDGET = ComputeBudget(unit_limit=120_000, unit_price_microlamports=1_000)
@@ -130,7 +135,78 @@ def test_a_graduation_says_the_pools_figures_under_the_vaults_name_and_moves_not
     assert svm.get_balance(FEE_PAYER.pubkey()) == platform - fee_lamports(2, BUDGET)
 
 
-@pytest.mark.parametrize("settlement", [BUY, SELL, launch(), GRADUATION], ids=["buy", "sell", "launch", "graduation"])
+def lamports_of(svm: LiteSVM, address: str | Pubkey) -> int:
+    return svm.get_balance(Pubkey.from_string(str(address))) or 0
+
+
+def refused(svm: LiteSVM, settlement: Settlement) -> None:
+    message = build(settlement, str(FEE_PAYER.pubkey()), str(svm.latest_blockhash()), BUDGET)
+    assert isinstance(svm.send_transaction(signed(message)), FailedTransactionMetadata)
+
+
+@pytest.mark.parametrize("first", [BUY, replace(BUY, settlement_id="4b" * 16, rent_lamports=0)], ids=["rent", "none"])
+def test_lamports_sent_to_a_token_account_before_it_exists_change_nothing_for_its_owner(
+    svm: LiteSVM, first: Settlement
+) -> None:
+    start = launched(svm)
+    svm.airdrop(token_account(BUY.wallet, BUY.token), 1)
+    execute(svm, first)
+    assert lamports_of(svm, BUY.wallet) == FUNDS - start.lamports - first.lamports - first.rent_lamports
+
+
+def test_a_withdrawal_pays_its_destination_and_its_network_fee(svm: LiteSVM) -> None:
+    platform = lamports_of(svm, FEE_PAYER.pubkey())
+    execute(svm, leaving())
+    assert lamports_of(svm, STRANGER) == leaving().lamports
+    assert lamports_of(svm, BUY.wallet) == FUNDS - leaving().lamports - CHARGE
+    assert lamports_of(svm, FEE_PAYER.pubkey()) == platform + CHARGE - fee_lamports(2, BUDGET)
+
+
+def test_a_withdrawal_of_tokens_makes_the_account_it_was_charged_for(svm: LiteSVM) -> None:
+    start = launched(svm)
+    execute(svm, BUY)
+    before = lamports_of(svm, BUY.wallet)
+    execute(svm, leaving_tokens())
+    assert tokens_of(svm, Pubkey.from_string(STRANGER)) == 3_000_000
+    assert tokens_of(svm, WALLET.pubkey()) == BUY.tokens - 3_000_000
+    assert lamports_of(svm, BUY.wallet) == before - CHARGE - TOKEN_ACCOUNT_RENT
+    assert start.tokens == tokens_of(svm, VAULT.pubkey()) + BUY.tokens
+
+
+def test_without_the_rent_a_withdrawal_of_tokens_makes_no_account_and_fails(svm: LiteSVM) -> None:
+    launched(svm)
+    execute(svm, BUY)
+    refused(svm, leaving_tokens(rent_lamports=0))
+    execute(svm, leaving_tokens(Kind.TRANSFER, rent_lamports=0))
+    assert tokens_of(svm, Pubkey.from_string(STRANGER)) == 3_000_000
+
+
+@pytest.mark.parametrize("gift_lamports", [0, 1])
+def test_a_closed_account_gives_back_its_rent_less_the_fee_whatever_was_added_to_it(
+    svm: LiteSVM, gift_lamports: int
+) -> None:
+    launched(svm)
+    execute(svm, BUY)
+    execute(svm, replace(SELL, tokens=BUY.tokens))
+    account, before = token_account(BUY.wallet, BUY.token), lamports_of(svm, BUY.wallet)
+    if gift_lamports:
+        svm.airdrop(account, gift_lamports)
+    execute(svm, closing())
+    assert lamports_of(svm, account) == 0
+    assert lamports_of(svm, BUY.wallet) == before + TOKEN_ACCOUNT_RENT - CHARGE
+
+
+def test_an_account_that_holds_tokens_is_not_closed(svm: LiteSVM) -> None:
+    launched(svm)
+    execute(svm, BUY)
+    refused(svm, closing())
+
+
+@pytest.mark.parametrize(
+    "settlement",
+    [BUY, SELL, launch(), GRADUATION, leaving(), leaving_tokens(), leaving_tokens(Kind.TRANSFER), closing()],
+    ids=["buy", "sell", "launch", "graduation", "withdrawal", "tokens", "transfer", "close"],
+)
 def test_the_signers_are_exactly_the_required_ones(settlement: Settlement) -> None:
     message = build(settlement, str(FEE_PAYER.pubkey()), "1" * 32, BUDGET)
     required = [str(key) for key in message.account_keys[: message.header.num_required_signatures]]
