@@ -12,8 +12,11 @@ from engine.adapters.bus_redis import RedisBus
 from engine.adapters.cache_redis import RedisCache
 from engine.adapters.chain_rpc import RpcChain
 from engine.adapters.keys_seed import SeedKeyStore
+from engine.adapters.keys_vault import VaultKeyStore
 from engine.adapters.rabbitmq.broker import RabbitBroker
 from engine.adapters.side_queue import BROKEN, SideQueue, client
+from engine.adapters.signer_http import HttpSigner
+from engine.adapters.vault_session import UnsafeTokenFile, VaultSession
 from engine.clock import SystemClock
 from engine.collector import calm_collector
 from engine.persistence.database import ConnectionOptions, Database
@@ -107,13 +110,52 @@ async def open_bus_and_cache(settings: Settings, clock: Clock, stack: AsyncExitS
     return bus, RedisCache(redis, queue, prefix)
 
 
+@asynccontextmanager
+async def open_signer(settings: Settings) -> AsyncIterator[LocalSigner]:
+    """What the signer's own process needs and no more: its database and its keys.
+
+    Raises:
+        InvalidSettings: the keys' URL names no key store.
+    """
+    async with AsyncExitStack() as stack:
+        database = open_database(settings)
+        stack.callback(database.close)
+        signer = _local_signer(settings, database, SystemClock())
+        stack.push_async_callback(signer.close)
+        yield signer
+
+
 def _signer(settings: Settings, database: Database, clock: Clock) -> Signer:
+    if settings.signer_url == "local":
+        return _local_signer(settings, database, clock)
+    return HttpSigner(settings.signer_url, settings.signer_token, settings.signer_ca_file)
+
+
+def _local_signer(settings: Settings, database: Database, clock: Clock) -> LocalSigner:
     budget = ComputeBudget(settings.compute_unit_limit, settings.compute_unit_price_microlamports)
     return LocalSigner(_keys(settings), database, clock, budget)
 
 
 def _keys(settings: Settings) -> KeyStore:
-    kind, _, path = settings.keys_url.partition(":")
-    if kind != "seed":
-        raise InvalidSettings(f"BLITZ_KEYS_URL was {settings.keys_url!r}; this version knows 'seed:PATH'")
-    return SeedKeyStore(Path(path), settings.env)
+    kind, _, where = settings.keys_url.partition(":")
+    if kind == "seed":
+        return SeedKeyStore(Path(where), settings.env)
+    if kind == "vault":
+        return _vault(settings, where)
+    raise InvalidSettings(f"BLITZ_KEYS_URL began with {kind!r}; known are seed:PATH and vault:https://HOST/MOUNT")
+
+
+def _vault(settings: Settings, url: str) -> KeyStore:
+    address = urlsplit(url)
+    if address.scheme != "https" and address.hostname not in ("127.0.0.1", "localhost", "::1"):
+        raise InvalidSettings("BLITZ_KEYS_URL names a Vault on another machine: it must be vault:https://…")
+    if address.username or address.query or not address.netloc:
+        raise InvalidSettings("BLITZ_KEYS_URL is none: expected vault:https://HOST:PORT/MOUNT and nothing more")
+    try:
+        session = VaultSession(
+            f"{address.scheme}://{address.netloc}", Path(settings.vault_token_file), settings.vault_ca_file
+        )
+    except (OSError, UnsafeTokenFile) as error:
+        raise InvalidSettings(f"BLITZ_VAULT_TOKEN_FILE cannot be used: {error}") from error
+    session.open()
+    return VaultKeyStore(session, address.path.strip("/") or "transit")

@@ -38,7 +38,15 @@ class Settings:
     broker_url: str = "sqlite"
     broker_prefix: str = "trades"
     redis_url: str = "memory://"
+    signer_url: str = "local"
+    signer_token: str = field(default="", repr=False)
+    signer_web_token: str = field(default="", repr=False)
+    signer_settle_token: str = field(default="", repr=False)
+    signer_ca_file: str = ""
+    signer_certificate_file: str = ""
     keys_url: str = ""
+    vault_token_file: str = ""
+    vault_ca_file: str = ""
     solana_rpc_url: str = "http://127.0.0.1:8899"
     solana_ws_url: str = "ws://127.0.0.1:8900"
     public_url: str = "http://localhost:8600"
@@ -152,8 +160,9 @@ def _completed(settings: Settings) -> Settings:
     settings = replace(
         settings,
         database_url=settings.database_url or f"sqlite:///{settings.data_dir / 'blitzhub.db'}",
-        keys_url=settings.keys_url or f"seed:{settings.data_dir / 'keys.seed'}",
+        keys_url=settings.keys_url or _own_keys(settings),
     )
+    _check_signer(settings.signer_url)
     if settings.env is Environment.PRODUCTION:
         _refuse_embedded(settings)
     if not _BACKEND_NAME.fullmatch(settings.backend):
@@ -162,6 +171,22 @@ def _completed(settings: Settings) -> Settings:
     if settings.broker_url == "sqlite" and not settings.database_url.startswith("sqlite:"):
         raise InvalidSettings("BLITZ_BROKER_URL was 'sqlite', which needs BLITZ_DATABASE_URL to be sqlite as well")
     return settings
+
+
+def _own_keys(settings: Settings) -> str:
+    """Where there is a signer, no other process has keys."""
+    return f"seed:{settings.data_dir / 'keys.seed'}" if settings.signer_url == "local" else ""
+
+
+def _check_signer(url: str) -> None:
+    """Secrets travel to the signer: over the network in TLS only."""
+    address = urlsplit(url)
+    if url == "local" or (address.scheme == "unix" and address.path.startswith("/")):
+        return
+    if address.scheme not in ("http", "https") or not address.hostname:
+        raise InvalidSettings("BLITZ_SIGNER_URL is none: expected 'local', unix:/PATH, https://… or http://127.0.0.1:…")
+    if address.scheme == "http" and not _is_local(url):
+        raise InvalidSettings("BLITZ_SIGNER_URL is http:// to another machine: it must be https://")
 
 
 def _check_networks(listed: str) -> None:
@@ -179,6 +204,7 @@ def _refuse_embedded(settings: Settings) -> None:
         "BLITZ_DATABASE_URL": settings.database_url.startswith("sqlite"),
         "BLITZ_BROKER_URL": settings.broker_url == "sqlite",
         "BLITZ_REDIS_URL": settings.redis_url.startswith("memory:"),
+        "BLITZ_SIGNER_URL": settings.signer_url == "local",
         "BLITZ_KEYS_URL": settings.keys_url.startswith("seed:"),
         "BLITZ_SOLANA_RPC_URL": settings.localnet,
         "BLITZ_SOLANA_WS_URL": _is_local(settings.solana_ws_url),

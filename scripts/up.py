@@ -6,6 +6,7 @@ Unlike the embedded mode, a process that dies is started again (scripts/keep.py)
 
 import asyncio
 import os
+import secrets
 import shutil
 import sys
 from pathlib import Path
@@ -17,7 +18,7 @@ from scripts import servers, start
 ROOT = Path(__file__).resolve().parents[1]
 PROCFILE = "Procfile.up"
 HAPROXY_DIR = ROOT / "deploy" / "haproxy"
-PROCESSES = ("eu", "na", "proxy", "trade1", "trade2", "settle", "indicators")
+PROCESSES = ("eu", "na", "proxy", "trade1", "trade2", "sign", "settle", "indicators")
 DEFAULTS = {
     "BLITZ_PORT": "8600",
     "BLITZ_EU_PORT": "8611",
@@ -63,6 +64,7 @@ def prepare_environment() -> list[str]:
     for name, value in DEFAULTS.items():
         if not os.environ.get(name):
             os.environ[name] = value
+    prepare_signer()
     ports = {name: start.read_port(name) for name in ("BLITZ_PORT", "BLITZ_EU_PORT", "BLITZ_NA_PORT")}
     for name, port in ports.items():
         start.check_free(port, name)
@@ -78,8 +80,16 @@ def prepare_environment() -> list[str]:
     return names
 
 
+def prepare_signer() -> None:
+    """A socket for the signer, and secrets of this start for those who may ask it; what is set already stays."""
+    socket = (ROOT / os.environ["BLITZ_DATA_DIR"]).resolve() / "signer.sock"
+    os.environ.setdefault("BLITZ_SIGNER_URL", f"unix:{socket}")
+    for name in ("BLITZ_SIGNER_WEB_TOKEN", "BLITZ_SIGNER_SETTLE_TOKEN"):
+        os.environ.setdefault(name, secrets.token_urlsafe(32))
+
+
 def main() -> int:
-    """Start two backends behind HAProxy, two trade workers, settlement, indicators and the local chain."""
+    """Start two backends behind HAProxy, two trade workers, signer, settlement, indicators and the local chain."""
     os.chdir(ROOT)
     try:
         names = prepare_environment()

@@ -11,6 +11,7 @@ SERVICES: Final = {
     "localnet": "workers.localnet",
     "trade": "workers.trade",
     "settle": "workers.settle",
+    "sign": "workers.sign",
     "indicators": "workers.indicators",
     "parked": "workers.parked",
 }

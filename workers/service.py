@@ -21,6 +21,7 @@ WRONG_SETTINGS: Final = 2
 NO_SERVER: Final = 1
 
 Work = Callable[[Services, asyncio.Event], Awaitable[None]]
+WorkAlone = Callable[[Settings, asyncio.Event], Awaitable[None]]
 
 
 def serve(name: str, work: Work, check: Callable[[Settings], None]) -> int:
@@ -28,6 +29,17 @@ def serve(name: str, work: Work, check: Callable[[Settings], None]) -> int:
 
     `check` raises `InvalidSettings` for settings under which the service makes no sense.
     """
+
+    async def with_services(settings: Settings, stop: asyncio.Event) -> None:
+        async with open_services(settings) as services:
+            log.info("started")
+            await work(services, stop)
+
+    return serve_alone(name, with_services, check)
+
+
+def serve_alone(name: str, work: WorkAlone, check: Callable[[Settings], None]) -> int:
+    """The same for a service that opens by itself the few things it needs."""
     logging.basicConfig(level=logging.INFO, format=f"%(asctime)s {name} %(levelname)s %(name)s %(message)s")
     for noisy in ("aiormq", "aio_pika"):  # the adapter says in one line what they say in a traceback
         logging.getLogger(noisy).setLevel(logging.CRITICAL)
@@ -56,12 +68,10 @@ def refuse_embedded(settings: Settings) -> None:
         )
 
 
-async def _run(settings: Settings, work: Work) -> None:
+async def _run(settings: Settings, work: WorkAlone) -> None:
     stop = asyncio.Event()
     loop = asyncio.get_running_loop()
     for number in (signal.SIGTERM, signal.SIGINT):
         loop.add_signal_handler(number, stop.set)
-    async with open_services(settings) as services:
-        log.info("started")
-        await work(services, stop)
+    await work(settings, stop)
     log.info("stopped")

@@ -24,6 +24,7 @@ PRODUCTION = {
     "BLITZ_DATABASE_URL": "oracle+oracledb://db",
     "BLITZ_BROKER_URL": "amqp://broker",
     "BLITZ_REDIS_URL": "redis://cache",
+    "BLITZ_SIGNER_URL": "https://signer",
     "BLITZ_KEYS_URL": "vault:https://keys",
     "BLITZ_SOLANA_RPC_URL": "https://rpc.example",
     "BLITZ_SOLANA_WS_URL": "wss://rpc.example",
@@ -53,7 +54,8 @@ def test_every_number_is_read_from_its_variable(name: str) -> None:
 
 @pytest.mark.parametrize("name", [name for name in TEXTS if name not in ("broker_url", "backend", "trusted_proxies")])
 def test_every_text_is_read_from_its_variable(name: str) -> None:
-    value = "sqlite:///elsewhere.db" if name == "database_url" else "scheme://host:1/path"
+    special = {"database_url": "sqlite:///elsewhere.db", "signer_url": "https://host:1"}
+    value = special.get(name, "scheme://host:1/path")
     assert getattr(load({variable(name): value}), name) == value
 
 
@@ -142,7 +144,8 @@ def test_an_unknown_environment_names_its_variable_and_what_it_may_be() -> None:
         {"BLITZ_BROKER_URL": ""},
         {"BLITZ_REDIS_URL": "memory://"},
         {"BLITZ_KEYS_URL": "seed:keys"},
-        {"BLITZ_KEYS_URL": ""},
+        {"BLITZ_SIGNER_URL": "local"},
+        {"BLITZ_SIGNER_URL": ""},
         {"BLITZ_SOLANA_RPC_URL": "http://127.0.0.1:8899"},
         {"BLITZ_SOLANA_RPC_URL": "http://[::1]:8899"},
         {"BLITZ_SOLANA_WS_URL": "ws://localhost:8900"},
@@ -155,6 +158,32 @@ def test_production_refuses_each_embedded_part_by_name(embedded: Mapping[str, st
         load(PRODUCTION | embedded)
     named = {name for name in PRODUCTION if name in str(refused.value)} - {"BLITZ_ENV"}
     assert named == set(embedded)
+
+
+def test_where_there_is_a_signer_no_other_process_has_keys() -> None:
+    without_keys = {name: value for name, value in PRODUCTION.items() if name != "BLITZ_KEYS_URL"}
+    assert load(without_keys).keys_url == ""
+    assert load({"BLITZ_SIGNER_URL": "unix:/run/signer.sock"}).keys_url == ""
+
+
+@pytest.mark.parametrize("url", ["unix:/run/b/signer.sock", "https://signer:8650", "http://127.0.0.1:8650", "local"])
+def test_a_signer_is_reached_over_tls_or_on_this_machine(url: str) -> None:
+    assert load({"BLITZ_SIGNER_URL": url}).signer_url == url
+
+
+@pytest.mark.parametrize(
+    "url", ["http://signer:8650", "http://10.0.0.7:8650", "signer:8650", "unix:signer", "https://"]
+)
+def test_a_signer_over_an_open_network_is_refused(url: str) -> None:
+    with pytest.raises(InvalidSettings, match="BLITZ_SIGNER_URL"):
+        load({"BLITZ_SIGNER_URL": url})
+
+
+def test_no_secret_is_told_by_the_settings() -> None:
+    secrets = {name: f"secret-{name}" for name in TEXTS if name.endswith(("_token", "_password"))}
+    settings = load({variable(name): value for name, value in secrets.items()})
+    assert len(secrets) >= 4
+    assert "secret-" not in repr(settings)
 
 
 def test_production_with_nothing_set_names_every_part() -> None:
