@@ -17,6 +17,7 @@ REASONS: Final[Mapping[str, str]] = {
     "paused": "trading in this token is paused",
     "unknown_token": "there is no such token",
     "not_tradable": "the token cannot be traded yet",
+    "opening_cap": "more than one account may hold while the opening lasts",
     "pool_out_of_range": "more than the pool can take",
     "below_minimum": "less than the smallest order",
     "nothing_bought": "too little to buy the smallest amount",

@@ -46,6 +46,11 @@ def order_id(account_id: AccountId, client_order_id: str) -> OrderId:
     return OrderId(hashlib.blake2b(f"{account_id}:{client_order_id}".encode(), digest_size=16).hexdigest())
 
 
+def first_buy_client_order_id(token: str) -> str:
+    """The client order id of a launch's first buy: a UUID that only this token has."""
+    return str(uuid.uuid5(uuid.NAMESPACE_URL, f"blitzhub:first-buy:{token}"))
+
+
 def new_id() -> str:
     """A new random identifier of 32 hex digits for rows nobody outside names."""
     return uuid.uuid4().hex

@@ -73,10 +73,7 @@ def write_trades(connection: Connection, rows: list[dict[str, Any]]) -> None:
     minutes = fold(ticks_of(rows), MINUTE_MS)
     connection.execute(
         insert(CandleRow),
-        [
-            {"token": rows[0]["token"]} | {name: getattr(minute, name) for name in minute.__slots__}
-            for minute in minutes
-        ],
+        [{"token": rows[0]["token"]} | minute._asdict() for minute in minutes],
     )
 
 

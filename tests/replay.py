@@ -1,6 +1,6 @@
 """Rebuilds balances and tokens from the immutable rows alone: trades and transfers, in order of their numbers.
 
-A graduation takes a number of its token too: its settlement's, whose figures never change.
+Graduations and claims take a number of their token too: their settlement's, whose figures never change.
 """
 
 from collections import defaultdict
@@ -47,13 +47,16 @@ def replayed(trades: Sequence[Row], transfers: Sequence[Row], settlements: Seque
     for row in sorted(booked, key=lambda row: (row["account_id"], row["account_seq"])):
         _book(ledger, row)
     surpluses = {row["settlement_id"]: row["amount"] for row in transfers if row["kind"] == "surplus"}
-    graduations = [row for row in settlements if row["kind"] == "graduation"]
-    for row in sorted([*trades, *graduations], key=lambda row: (row["token"], row["seq"])):
+    movements = [row for row in settlements if row["kind"] in ("graduation", "claim")]
+    for row in sorted([*trades, *movements], key=lambda row: (row["token"], row["seq"])):
         token = ledger.tokens[row["token"]]
         assert row["seq"] == token.seq + 1, "the token's numbers have no gap"
         token.seq = row["seq"]
         if row.get("kind") == "graduation":
             _graduate(token, row, surpluses.pop(row["settlement_id"], 0))
+        elif row.get("kind") == "claim":
+            token.creator_fees_lamports -= row["lamports"]
+            assert token.creator_fees_lamports == 0, "a claim takes all that had accrued"
         else:
             _move_token(token, row)
     assert not surpluses, "a surplus belongs to a graduation"

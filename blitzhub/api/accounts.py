@@ -7,9 +7,10 @@ from fastapi import APIRouter, Depends, Query
 
 from blitzhub.api.auth import me_json
 from blitzhub.api.dependencies import FAUCET, READS, InServices, PerAccount, PerAddress, SignedIn, own_origin
-from blitzhub.api.models import PROBLEMS, Balances, Faucet, Me, Orders
+from blitzhub.api.models import PROBLEMS, Balances, CreatorFees, Faucet, Me, Orders
 from engine.errors import NotFound
 from engine.persistence import accounts as rows
+from engine.persistence import claims
 from engine.trading.inputs import read_token
 from engine.units import LOCKED_LAMPORTS
 
@@ -50,6 +51,13 @@ async def orders(
     read = partial(rows.orders_json, account_id=account.account_id, limit=limit, cursor=cursor, token=of)
     page, next_cursor = await services.database.read(read)
     return {"orders": page, "next_cursor": next_cursor}
+
+
+@router.get("/me/creator-fees", response_model=CreatorFees, dependencies=_READ, summary="What own tokens have earned")
+async def creator_fees(services: InServices, account: SignedIn) -> dict[str, Any]:
+    """What waits to be claimed from each token this account launched, and what was claimed."""
+    read = partial(claims.creator_fees_json, account_id=account.account_id)
+    return {"tokens": await services.database.read(read)}
 
 
 @router.post(

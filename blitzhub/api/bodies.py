@@ -36,6 +36,9 @@ Text = Annotated[str, AfterValidator(_encodable)]
 """A text in a request; JSON can spell halves of characters, which nothing behind us could store."""
 
 
+_WHOLE: Final[dict[str, Any]] = {"type": "integer", "minimum": 0}
+
+
 class Request(BaseModel):
     """A request body: no unknown fields, no value of another type."""
 
@@ -111,3 +114,11 @@ class Launch(Request):
     image: Any = Field(None, json_schema_extra={"type": "string"}, description="The hash an upload answered with.")
     first_buy_lamports: Any = Field(None, json_schema_extra={"type": "string"}, description="Absent or 0: none.")
     first_buy_min_tokens_out: Any = Field(None, json_schema_extra={"type": "string"})
+    opening_fee_bps: Any = Field(
+        None, json_schema_extra=_WHOLE, description="Added to the fee of every buy at first; falls to nothing."
+    )
+    opening_fee_ms: Any = Field(None, json_schema_extra=_WHOLE, description="After so long it is gone.")
+    opening_cap_bps: Any = Field(
+        None, json_schema_extra=_WHOLE, description="Share of the total supply that one account may hold at first."
+    )
+    opening_cap_ms: Any = Field(None, json_schema_extra=_WHOLE, description="After so long it may hold any.")

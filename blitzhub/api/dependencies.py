@@ -16,6 +16,7 @@ READS: Final = Policy("reads", burst=300, refill_ms=10)
 SIGN_INS: Final = Policy("sign-ins", burst=200, refill_ms=50)
 UPLOADS: Final = Policy("uploads", burst=10, refill_ms=6_000)
 LAUNCHES: Final = Policy("launches", burst=10, refill_ms=6_000)
+CLAIMS: Final = Policy("claims", burst=5, refill_ms=10_000)
 FAUCET: Final = Policy("faucet", burst=3, refill_ms=20_000)
 
 

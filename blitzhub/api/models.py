@@ -99,6 +99,7 @@ class Quote(BaseModel):
     minimum: str
     slippage_bps: int
     fee_lamports: str
+    fee_bps: int
     refund_lamports: str
     rent_lamports: str
     price: str
@@ -116,7 +117,12 @@ class Launching(BaseModel):
 
 
 class Token(BaseModel):
-    """A token with its state and indicators. `price` is null before its first trade."""
+    """A token with its state and indicators. `price` is null before its first trade.
+
+    A graduated token trades in its pool: `reserve_lamports` beside `pool_tokens`, which is null before. Of each input
+    `pool_fee_bps` stay in the pool, of the SOL leg `pool_trade_fee_bps` go to platform and creator. `opening_*`: what
+    holds for so long from `tradable_at_ms` on. `creator_fees_lamports` wait for the creator's claim.
+    """
 
     address: str
     name: str
@@ -142,6 +148,8 @@ class Token(BaseModel):
     liquidity_lamports: str
     volume_24h_lamports: str
     holders: int
+    creator_fees_lamports: str
+    pool_tokens: str | None
     decimals: int
     total_supply: str
     curve_supply: str
@@ -149,6 +157,12 @@ class Token(BaseModel):
     graduation_price: str
     fee_bps: int
     minimum_buy_lamports: str
+    pool_fee_bps: int
+    pool_trade_fee_bps: int
+    opening_fee_bps: int
+    opening_fee_ms: int
+    opening_cap_tokens: str | None
+    opening_cap_ms: int
 
 
 class Tokens(BaseModel):
@@ -159,7 +173,10 @@ class Tokens(BaseModel):
 
 
 class Trade(BaseModel):
-    """A fill, as the live feed says it. `sim`: the trader says of itself that it is a program."""
+    """A fill, as the live feed says it. `sim`: the trader says of itself that it is a program.
+
+    `first_buy`: the creator's, executed with the launch before anybody else could trade.
+    """
 
     type: str
     token: str
@@ -171,6 +188,7 @@ class Trade(BaseModel):
     price_before: str
     trader: str
     sim: bool
+    first_buy: bool
     at_ms: int
 
 
@@ -246,6 +264,31 @@ class Balances(BaseModel):
     free_lamports: str
     account_seq: int
     tokens: list[Holding]
+
+
+class Claimed(BaseModel):
+    """Creator fees that are in the balance; the settlement brings them to the trading wallet."""
+
+    token: str
+    lamports: str
+    settlement_id: str
+
+
+class CreatorFee(BaseModel):
+    """What one launched token has earned its creator."""
+
+    token: str
+    symbol: str
+    name: str
+    stage: str
+    claimable_lamports: str
+    claimed_lamports: str
+
+
+class CreatorFees(BaseModel):
+    """Of every token the account launched, the newest first."""
+
+    tokens: list[CreatorFee]
 
 
 class Image(BaseModel):

@@ -7,6 +7,7 @@ from fastapi import APIRouter, Depends, Query
 
 from blitzhub.api.bodies import Launch
 from blitzhub.api.dependencies import (
+    CLAIMS,
     LAUNCHES,
     READS,
     InServices,
@@ -19,6 +20,7 @@ from blitzhub.api.dependencies import (
 from blitzhub.api.models import (
     PROBLEMS,
     Candles,
+    Claimed,
     Holders,
     Launching,
     Metadata,
@@ -29,6 +31,7 @@ from blitzhub.api.models import (
 )
 from engine.identifiers import is_address
 from engine.indicators.candles import Interval
+from engine.ledger import claims
 from engine.persistence import accounts as account_rows
 from engine.persistence import market
 from engine.services import Services
@@ -151,6 +154,20 @@ async def _token(services: Services, address: str) -> dict[str, Any]:
     if found is None:
         raise UnknownToken("There is no token at this address.")
     return found
+
+
+@router.post(
+    "/{address}/claim",
+    status_code=202,
+    response_model=Claimed,
+    dependencies=[Depends(own_origin), Depends(PerAccount(CLAIMS))],
+    summary="Claim the creator's fees",
+)
+async def claim(address: str, services: InServices, account: SignedIn) -> dict[str, Any]:
+    """Everything the token's trades have earned its creator: in their balance at once, on its way on the chain."""
+    _address(address)
+    made = await claims.claim(services, account, address)
+    return {"token": made.token, "lamports": str(made.lamports), "settlement_id": made.settlement_id}
 
 
 def _address(address: str) -> None:

@@ -10,6 +10,7 @@ const SENTENCES = {
   deadline: (c) => `${notDone(c.side)}: the order waited past its time limit. ${untouched(c.side)}`,
   not_arrived: (c) => `${notDone(c.side)}: the order did not arrive, and its time limit has passed. ${untouched(c.side)}`,
   paused: (c) => `Trading in ${c.symbol} is paused. Your balance is safe.`,
+  opening_cap: (c) => `${notDone(c.side)}: more than one account may hold while the opening lasts. ${untouched(c.side)}`,
   pool_out_of_range: (c) => `${notDone(c.side)}: more than the pool can take. ${untouched(c.side)}`,
   not_tradable: (c) => `${c.symbol} is not tradable yet. ${untouched(c.side)}`,
   unknown_token: (c) => `There is no such token. ${untouched(c.side)}`,

@@ -1,7 +1,10 @@
 """The bonding curve and the pool: pure integer arithmetic, the same functions for quotes and for fills."""
 
 from engine.curve.fees import Fees, FeeSchedule
+from engine.curve.opening import NO_OPENING, Opening, OpeningRefused, chosen_opening
 from engine.curve.pool import (
+    POOL_INPUT_FEE_BPS,
+    POOL_TRADE_FEE_BPS,
     PoolBuyQuote,
     PoolOutOfRange,
     PoolSellQuote,
@@ -30,6 +33,9 @@ from engine.curve.terms import MINIMUM_BUY_LAMPORTS, Terms
 
 __all__ = [
     "MINIMUM_BUY_LAMPORTS",
+    "NO_OPENING",
+    "POOL_INPUT_FEE_BPS",
+    "POOL_TRADE_FEE_BPS",
     "BelowMinimum",
     "BuyQuote",
     "CurveComplete",
@@ -41,6 +47,8 @@ __all__ = [
     "MoreThanSold",
     "NothingBought",
     "NothingReceived",
+    "Opening",
+    "OpeningRefused",
     "PoolBuyQuote",
     "PoolOutOfRange",
     "PoolSellQuote",
@@ -49,6 +57,7 @@ __all__ = [
     "Rounding",
     "SellQuote",
     "Terms",
+    "chosen_opening",
     "opening_pool",
     "pool_output",
     "price_impact_bps",

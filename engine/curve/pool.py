@@ -9,9 +9,14 @@ from engine.curve.quotes import BelowMinimum, NothingBought, NothingReceived
 from engine.curve.terms import MINIMUM_BUY_LAMPORTS, Terms
 from engine.units import BPS_PER_ONE, LAMPORTS_PER_SOL, MAX_AMOUNT, PRICE_UNITS_PER_SOL, Price
 
-_INPUT_BPS: Final = BPS_PER_ONE - 30
+POOL_INPUT_FEE_BPS: Final = 30
+"""What of each input stays in the pool."""
+
+_INPUT_BPS: Final = BPS_PER_ONE - POOL_INPUT_FEE_BPS
 _PLATFORM_BPS: Final = 20
 _CREATOR_BPS: Final = 10
+POOL_TRADE_FEE_BPS: Final = _PLATFORM_BPS + _CREATOR_BPS
+"""What of the SOL leg goes to platform and creator."""
 
 
 class PoolOutOfRange(CurveRefusal):
@@ -125,9 +130,8 @@ def quote_pool_sell(pool: PoolState, tokens: int) -> PoolSellQuote:
 
 def _fees(sol_leg_lamports: int) -> Fees:
     """20 bps for the platform and 10 for the creator, together rounded up; the creator's part is floored."""
-    both = _PLATFORM_BPS + _CREATOR_BPS
-    total = -(-sol_leg_lamports * both // BPS_PER_ONE)
-    creator = total * _CREATOR_BPS // both
+    total = -(-sol_leg_lamports * POOL_TRADE_FEE_BPS // BPS_PER_ONE)
+    creator = total * _CREATOR_BPS // POOL_TRADE_FEE_BPS
     return Fees(total, creator, total - creator)
 
 

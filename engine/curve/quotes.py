@@ -6,7 +6,7 @@ Rounding always favours the reserve, so after any sequence of trades it holds at
 from dataclasses import dataclass
 from typing import NamedTuple
 
-from engine.curve.fees import Fees
+from engine.curve.fees import Fees, FeeSchedule
 from engine.curve.power import CurveRefusal, PowerCurve, Rounding
 from engine.curve.terms import Terms
 from engine.units import BPS_PER_ONE, Price
@@ -92,8 +92,8 @@ class CurveState:
         return self.reserve_lamports >= curve.integral(self.supply)
 
 
-def quote_buy(terms: Terms, supply: int, lamports: int) -> BuyQuote:
-    """What `lamports`, fee included, buy at this supply.
+def quote_buy(terms: Terms, supply: int, lamports: int, fees: FeeSchedule | None = None) -> BuyQuote:
+    """What `lamports`, fee included, buy at this supply; `fees` stand for the terms' own while an opening lasts.
 
     The fee is on the SOL offered and the rounding rest of the net goes back. The buy that reaches graduation
     is filled up to the limit for the smallest gross lamports that cover it and gets all others back.
@@ -110,8 +110,9 @@ def quote_buy(terms: Terms, supply: int, lamports: int) -> BuyQuote:
     if lamports < 0:
         raise ValueError("lamports are zero or more")
     curve = terms.curve
-    fees = terms.fees.split(lamports)
-    tokens = curve.tokens_for(supply, lamports - fees.total_lamports)
+    schedule = fees or terms.fees
+    taken = schedule.split(lamports)
+    tokens = curve.tokens_for(supply, lamports - taken.total_lamports)
     graduates = tokens >= remaining
     if not graduates and lamports < terms.minimum_buy_lamports:
         raise BelowMinimum("The buy is smaller than the minimum.", minimum_lamports=str(terms.minimum_buy_lamports))
@@ -120,12 +121,12 @@ def quote_buy(terms: Terms, supply: int, lamports: int) -> BuyQuote:
     supply_after = terms.curve_supply if graduates else supply + tokens
     cost = curve.cost(supply, supply_after, Rounding.UP)
     if graduates:
-        fees = terms.fees.split(terms.fees.gross_for(cost))
-    charged = cost + fees.total_lamports
+        taken = schedule.split(schedule.gross_for(cost))
+    charged = cost + taken.total_lamports
     return BuyQuote(
         supply_after - supply,
         cost,
-        fees,
+        taken,
         charged,
         lamports - charged,
         supply_after,

@@ -31,6 +31,8 @@ FIGURES: Final[tuple[str, ...]] = (
     "liquidity_lamports",
     "volume_24h_lamports",
     "holders",
+    "creator_fees_lamports",
+    "pool_tokens",
 )
 HEADLINE: Final[tuple[str, ...]] = ("seq", "price", "last_trade_at_ms", *FIGURES)
 SUMMARY: Final[tuple[str, ...]] = (
@@ -50,7 +52,19 @@ SUMMARY: Final[tuple[str, ...]] = (
 )
 """What the board says of a token."""
 
-TRADE: Final = ("token", "seq", "side", "lamports", "tokens", "price", "price_before", "trader", "sim", "at_ms")
+TRADE: Final = (
+    "token",
+    "seq",
+    "side",
+    "lamports",
+    "tokens",
+    "price",
+    "price_before",
+    "trader",
+    "sim",
+    "first_buy",
+    "at_ms",
+)
 
 Event = dict[str, Any]
 Data = dict[str, Any]

@@ -13,7 +13,7 @@ from typing import Any, Final
 
 from sqlalchemy import Connection, RowMapping, Select, and_, or_, select
 
-from engine.curve import PowerCurve, Rounding
+from engine.curve import POOL_INPUT_FEE_BPS, POOL_TRADE_FEE_BPS, PowerCurve, Rounding
 from engine.errors import Refusal
 from engine.indicators.candles import MINUTE_MS, Candle, Interval, Tick, bucket_of, fold, resample
 from engine.persistence.tables import CandleRow, TokenRow, TradeRow, table
@@ -95,12 +95,13 @@ def trades(connection: Connection, address: str, limit: int, before_seq: int | N
     The headline figures, which a trade event carries too, are the token's and not in here.
     """
     limit = max(1, min(limit, MAX_PAGE))
-    query = _newest_trades(address)
+    query = _newest_trades(address).add_columns(_TOKENS.c.creator)
+    query = query.outerjoin(_TOKENS, _TOKENS.c.address == _TRADES.c.token)
     if before_seq is not None:
         query = query.where(_TRADES.c.seq < before_seq)
     rows = connection.execute(query.limit(limit + 1)).mappings().all()
     earlier = [row["price"] for row in rows[1:]] + [0]
-    return [trade_json(row, price) for row, price in zip(rows[:limit], earlier, strict=False)]
+    return [trade_json(row, price, row["creator"]) for row, price in zip(rows[:limit], earlier, strict=False)]
 
 
 def candles(
@@ -267,4 +268,10 @@ def _token_json(row: Mapping[Any, Any]) -> dict[str, Any]:
         "graduation_price": str(graduation_price(*terms)),
         "fee_bps": row["fee_bps"],
         "minimum_buy_lamports": str(row["minimum_buy_lamports"]),
+        "pool_fee_bps": POOL_INPUT_FEE_BPS,
+        "pool_trade_fee_bps": POOL_TRADE_FEE_BPS,
+        "opening_fee_bps": row["opening_fee_bps"],
+        "opening_fee_ms": row["opening_fee_ms"],
+        "opening_cap_tokens": str(row["opening_cap_tokens"]) if row["opening_cap_ms"] else None,
+        "opening_cap_ms": row["opening_cap_ms"],
     }

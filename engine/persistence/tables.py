@@ -90,6 +90,10 @@ class TokenRow(SQLModel, table=True):
     fee_bps: int = Field(sa_type=SmallInteger)
     creator_share_percent: int = Field(sa_type=SmallInteger)
     minimum_buy_lamports: int = bigint()
+    opening_fee_bps: int = flag()
+    opening_fee_ms: int = bigint()
+    opening_cap_tokens: int = bigint()
+    opening_cap_ms: int = bigint()
 
     stage: str = text(12)
     failure: str | None = maybe(200)

@@ -15,6 +15,7 @@ class Kind(StrEnum):
     TRADE = "trade"
     LAUNCH = "launch"
     GRADUATION = "graduation"
+    CLAIM = "claim"
     WITHDRAWAL = "withdrawal"
     TRANSFER = "transfer"
     CLOSE = "close"
@@ -56,7 +57,8 @@ class Settlement:
     Trade: a buy moves `lamports` from wallet to vault and `tokens` back, a sell the other way; `rent_lamports` of the
     wallet's new token account come on top of a buy. Launch: the wallet pays `lamports`, `rent_lamports` of which are
     the mint's, and `tokens` are minted to the vault. Graduation: nothing moves; the vault signs a memo with the
-    `lamports` and `tokens` its pool opens with, and stands for the wallet too.
+    `lamports` and `tokens` its pool opens with, and stands for the wallet too. Claim: `lamports` go from the vault to
+    the creator's wallet.
 
     Withdrawal, and transfer to another trading wallet: `vault` is the address that is paid, and `token` is SOL or the
     token that moves, and the wallet pays the fee payer `rent_lamports` of a new token account there and
@@ -107,6 +109,8 @@ class Settlement:
             yield self.wallet, SOL, self.lamports + self.rent_lamports + self.charge_lamports
             if self.tokens:
                 yield self.wallet, self.token, self.tokens
+        elif self.kind is Kind.CLAIM:
+            yield self.vault, SOL, self.lamports
         elif self.side is Side.BUY:
             yield self.wallet, SOL, self.lamports + self.rent_lamports
             yield self.vault, self.token, self.tokens
@@ -134,6 +138,8 @@ class Settlement:
             yield self.vault, self.token, self.tokens or self.lamports
         elif self.kind is Kind.WITHDRAWAL:
             return
+        elif self.kind is Kind.CLAIM:
+            yield self.wallet, SOL, self.lamports
         elif self.side is Side.BUY:
             yield self.vault, SOL, self.lamports
             yield self.wallet, self.token, self.tokens

@@ -108,6 +108,8 @@ def _privileged(settlement: Settlement, fee_payer: str) -> tuple[set[str], set[s
         return {fee_payer, vault}, {fee_payer}
     if settlement.kind is Kind.CLOSE:
         return {fee_payer, wallet}, {fee_payer, wallet, str(token_account(wallet, token))}
+    if settlement.kind is Kind.CLAIM:
+        return {fee_payer, vault}, {fee_payer, vault, wallet}
     if settlement.kind.pays_out and token == SOL:
         return {fee_payer, wallet}, {fee_payer, wallet, vault}
     writable = {fee_payer, wallet, str(token_account(vault, token))}
@@ -197,6 +199,10 @@ def _wanted(settlement: Settlement, fee_payer: str) -> list[Step]:
     return [*_STEPS[settlement.kind](settlement, fee_payer), Step(MEMO, "memo", (), (mark,))]
 
 
+def _claim_steps(settlement: Settlement, _: str) -> list[Step]:
+    return [Step(SYSTEM, "pay", (settlement.vault, settlement.wallet), (settlement.lamports,))]
+
+
 def _trade_steps(settlement: Settlement, fee_payer: str) -> list[Step]:
     wallet, vault, mint = settlement.wallet, settlement.vault, settlement.token
     buys = settlement.side is Side.BUY
@@ -276,6 +282,7 @@ def _account_step(payer: str, owner: str, mint: str) -> Step:
 _STEPS: Final[Mapping[Kind, Callable[[Settlement, str], list[Step]]]] = {
     Kind.TRADE: _trade_steps,
     Kind.LAUNCH: _launch_steps,
+    Kind.CLAIM: _claim_steps,
     Kind.WITHDRAWAL: _withdrawal_steps,
     Kind.TRANSFER: _withdrawal_steps,
     Kind.CLOSE: _close_steps,

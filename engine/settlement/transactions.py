@@ -53,6 +53,8 @@ def signers(settlement: Settlement, fee_payer: str) -> tuple[str, ...]:
         return fee_payer, settlement.wallet, settlement.vault
     if settlement.kind is Kind.LAUNCH:
         return fee_payer, settlement.wallet, settlement.token
+    if settlement.kind in (Kind.GRADUATION, Kind.CLAIM):
+        return fee_payer, settlement.vault
     return fee_payer, settlement.wallet
 
 
@@ -230,6 +232,7 @@ _LEGS: Final[Mapping[Kind, Callable[[Settlement, str], list[Instruction]]]] = {
     Kind.TRADE: _trade,
     Kind.LAUNCH: _launch,
     Kind.GRADUATION: lambda settlement, fee_payer: [],
+    Kind.CLAIM: lambda settlement, fee_payer: [_pay(settlement.vault, settlement.wallet, settlement.lamports)],
     Kind.WITHDRAWAL: _withdrawal,
     Kind.TRANSFER: _withdrawal,
     Kind.CLOSE: _close,

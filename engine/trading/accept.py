@@ -71,6 +71,12 @@ class BringsNothing(OrderRefused):
     code = "nothing_received"
 
 
+class OverOpeningCap(OrderRefused):
+    """More than an account may hold while the opening lasts."""
+
+    code = "opening_cap"
+
+
 class PoolOutOfRange(OrderRefused):
     """The pool cannot hold that much."""
 
@@ -110,6 +116,7 @@ _REFUSALS: Final[dict[Reason, tuple[type[Refusal], str]]] = {
     Reason.BELOW_MINIMUM: (BelowMinimumBuy, "The buy is smaller than the minimum"),
     Reason.NOTHING_BOUGHT: (BuysNothing, "This much SOL does not buy the smallest unit of the token"),
     Reason.NOTHING_RECEIVED: (BringsNothing, "These tokens are worth nothing after the fee"),
+    Reason.OPENING_CAP: (OverOpeningCap, "More than one account may hold while the opening lasts"),
     Reason.POOL_OUT_OF_RANGE: (PoolOutOfRange, "The pool cannot take a trade of this size"),
     Reason.PAUSED: (Paused, "Buying this token is paused"),
     Reason.NOT_TRADABLE: (NotTradable, "This token cannot be traded"),

@@ -9,7 +9,9 @@ from typing import Any
 
 import orjson
 
+from engine.identifiers import AccountId, first_buy_client_order_id, order_id
 from engine.ports import BusMessage
+from engine.trading.prices import ON_POOL, pool_tokens
 
 BOARD = "board"
 """Headlines of every token, for the board: `launched` and `headline` events."""
@@ -32,10 +34,10 @@ def message(channel: str, event: Mapping[str, Any]) -> BusMessage:
 
 def trade(row: Mapping[str, Any], price_before: int, token: Mapping[str, Any]) -> BusMessage:
     """A fill. `row` is the `trades` row, `token` the token's row after it."""
-    return message(token_channel(row["token"]), {**trade_json(row, price_before), **figures(token)})
+    return message(token_channel(row["token"]), {**trade_json(row, price_before, token["creator"]), **figures(token)})
 
 
-def trade_json(row: Mapping[Any, Any], price_before: int) -> dict[str, Any]:
+def trade_json(row: Mapping[Any, Any], price_before: int, creator: str | None) -> dict[str, Any]:
     """A `trades` row as the event and the API say it; the token's figures stand beside it in the event alone."""
     return {
         "type": "trade",
@@ -48,8 +50,16 @@ def trade_json(row: Mapping[Any, Any], price_before: int) -> dict[str, Any]:
         "price_before": str(price_before),
         "trader": row["account_id"],
         "sim": bool(row["simulated"]),
+        "first_buy": _is_first_buy(row, creator),
         "at_ms": row["executed_at_ms"],
     }
+
+
+def _is_first_buy(row: Mapping[Any, Any], creator: str | None) -> bool:
+    """Whether this is the buy that came with the launch, before anybody else could trade."""
+    if row["seq"] != 1 or creator is None or row["account_id"] != creator:
+        return False
+    return bool(row["order_id"] == order_id(AccountId(creator), first_buy_client_order_id(row["token"])))
 
 
 def figures(token: Mapping[str, Any]) -> dict[str, Any]:
@@ -62,6 +72,8 @@ def figures(token: Mapping[str, Any]) -> dict[str, Any]:
         "liquidity_lamports": str(token["liquidity_lamports"]),
         "volume_24h_lamports": str(token["volume_24h_lamports"]),
         "holders": token["holders"],
+        "creator_fees_lamports": str(token["creator_fees_lamports"]),
+        "pool_tokens": str(pool_tokens(token)) if token["stage"] in ON_POOL else None,
     }
 
 

@@ -17,7 +17,7 @@ from engine.curve import (
     SellQuote,
 )
 from engine.trading.orders import Order, Reason, Side
-from engine.trading.prices import TRADABLE, buy_quote, sell_quote
+from engine.trading.prices import TRADABLE, buy_quote, cap_of, sell_quote
 
 
 class Fill(NamedTuple):
@@ -71,7 +71,7 @@ def decide(
     try:
         if order.side is Side.BUY:
             rent = 0 if purse.has_token_account else account_rent_lamports
-            return _buy(order, token, purse.free_lamports, rent)
+            return _buy(order, token, purse, rent, now_ms)
         return _sell(order, token, purse.tokens)
     except CurveRefusal as refusal:
         return Rejection(_REASONS[type(refusal)], refusal.detail)
@@ -85,16 +85,19 @@ _REASONS: Final[dict[type[CurveRefusal], Reason]] = {
 }
 
 
-def _buy(order: Order, token: Mapping[str, Any], free_lamports: int, rent_lamports: int) -> Fill | Rejection:
+def _buy(order: Order, token: Mapping[str, Any], purse: Purse, rent_lamports: int, now_ms: int) -> Fill | Rejection:
     if token["paused"]:
         return Rejection(Reason.PAUSED)
-    quote: BuyQuote = buy_quote(token, order.amount)
+    quote: BuyQuote = buy_quote(token, order.amount, now_ms)
     needed = quote.charged_lamports + rent_lamports
-    if needed > free_lamports:
-        return Rejection(Reason.FUNDS, f"needs {needed} lamports, {max(free_lamports, 0)} are free")
+    if needed > purse.free_lamports:
+        return Rejection(Reason.FUNDS, f"needs {needed} lamports, {max(purse.free_lamports, 0)} are free")
     minimum = quote.minimum_scaled(order.bound)
     if quote.tokens < minimum:
         return Rejection(Reason.SLIPPAGE, f"{quote.tokens} base units, at least {minimum} were asked for")
+    cap = cap_of(token, now_ms)
+    if cap is not None and purse.tokens + quote.tokens > cap:
+        return Rejection(Reason.OPENING_CAP, f"{purse.tokens + quote.tokens} base units, at most {cap} may be held yet")
     return Fill(
         tokens=quote.tokens,
         lamports=quote.charged_lamports,

@@ -4,14 +4,13 @@ The launch is a settlement of its own kind. Its confirmation makes the token tra
 buy in the same transaction, so nobody can trade before it.
 """
 
-import uuid
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any, Final
 
-from engine.curve import FeeSchedule, PowerCurve, Terms
+from engine.curve import NO_OPENING, FeeSchedule, Opening, PowerCurve, Terms
 from engine.errors import Refusal
-from engine.identifiers import SOL, AccountId, TokenAddress, order_id
+from engine.identifiers import SOL, AccountId, TokenAddress, first_buy_client_order_id, order_id
 from engine.persistence import launches as rows
 from engine.persistence.database import Connection
 from engine.persistence.trading import lock_balances
@@ -58,6 +57,7 @@ class LaunchRequest:
     image: str | None = None
     first_buy_lamports: int = 0
     first_buy_min_tokens_out: int = 1
+    opening: Opening = NO_OPENING
 
 
 @dataclass(frozen=True, slots=True)
@@ -202,6 +202,10 @@ def _token_row(
         "fee_bps": terms.fees.fee_bps,
         "creator_share_percent": terms.fees.creator_share_percent,
         "minimum_buy_lamports": terms.minimum_buy_lamports,
+        "opening_fee_bps": request.opening.fee_bps,
+        "opening_fee_ms": request.opening.fee_ms,
+        "opening_cap_tokens": request.opening.cap_tokens,
+        "opening_cap_ms": request.opening.cap_ms,
         "stage": Stage.LAUNCHING.value,
         "endowment_lamports": LOCKED_LAMPORTS,
         "created_at_ms": now_ms,
@@ -252,11 +256,6 @@ def failed(connection: Connection, settlement: Mapping[str, Any], now_ms: int, e
         events.stage_changed(token),
         events.balance_changed(account_id, "refund", settlement["lamports"], sol["account_seq"]),
     ]
-
-
-def first_buy_client_order_id(token: str) -> str:
-    """The client order id of a launch's first buy: a UUID that only this token has."""
-    return str(uuid.uuid5(uuid.NAMESPACE_URL, f"blitzhub:first-buy:{token}"))
 
 
 def _first_buy(token: Row, now_ms: int) -> Order:

@@ -38,6 +38,7 @@ class Reason(StrEnum):
     BELOW_MINIMUM = "below_minimum"
     NOTHING_BOUGHT = "nothing_bought"
     NOTHING_RECEIVED = "nothing_received"
+    OPENING_CAP = "opening_cap"
     POOL_OUT_OF_RANGE = "pool_out_of_range"
     ENGINE_ERROR = "engine_error"
 

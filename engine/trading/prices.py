@@ -12,8 +12,10 @@ from functools import lru_cache
 from typing import Any, Final
 
 from engine.curve import (
+    POOL_TRADE_FEE_BPS,
     BuyQuote,
     FeeSchedule,
+    Opening,
     PoolState,
     PowerCurve,
     SellQuote,
@@ -62,10 +64,42 @@ def _terms(
     return Terms(curve, FeeSchedule(fee_bps, share), curve_supply, total_supply, minimum)
 
 
+def opening_of(token: Mapping[str, Any]) -> Opening:
+    """The opening's rules in a token's row."""
+    return Opening(
+        token["opening_fee_bps"], token["opening_fee_ms"], token["opening_cap_tokens"], token["opening_cap_ms"]
+    )
+
+
+def trading_fees(token: Mapping[str, Any], now_ms: int) -> FeeSchedule:
+    """What a buy on the curve pays now."""
+    usual = terms_of(token).fees
+    if not token["opening_fee_ms"]:
+        return usual
+    return opening_of(token).fees(usual, now_ms - token["tradable_at_ms"])
+
+
+def fee_bps_of(token: Mapping[str, Any], buys: bool, now_ms: int) -> int:
+    """What of a trade's SOL leg goes to platform and creator now, in basis points."""
+    if token["stage"] in ON_POOL:
+        return POOL_TRADE_FEE_BPS
+    return (trading_fees(token, now_ms) if buys else terms_of(token).fees).fee_bps
+
+
+def cap_of(token: Mapping[str, Any], now_ms: int) -> int | None:
+    """The most base units that a buy may leave an account with now, None for any."""
+    return opening_of(token).cap_after(now_ms - token["tradable_at_ms"]) if token["opening_cap_ms"] else None
+
+
+def pool_tokens(token: Mapping[str, Any]) -> int:
+    """The token side of the pool of a token whose curve is full, base units."""
+    held: int = token["curve_supply"] + terms_of(token).pool_tokens - token["supply"]
+    return held
+
+
 def pool_of(token: Mapping[str, Any]) -> PoolState:
     """The pool of a token whose curve is full."""
-    tokens = token["curve_supply"] + terms_of(token).pool_tokens - token["supply"]
-    return PoolState(token["reserve_lamports"], tokens, token["decimals"])
+    return PoolState(token["reserve_lamports"], pool_tokens(token), token["decimals"])
 
 
 def price_of(token: Mapping[str, Any]) -> Price:
@@ -81,15 +115,15 @@ def liquidity_lamports(token: Mapping[str, Any]) -> int:
     return 2 * reserve_lamports if token["stage"] in ON_POOL else reserve_lamports
 
 
-def buy_quote(token: Mapping[str, Any], lamports: int) -> BuyQuote:
-    """What `lamports`, fee included, buy now.
+def buy_quote(token: Mapping[str, Any], lamports: int, now_ms: int) -> BuyQuote:
+    """What `lamports`, fee included, buy at that moment, which the fee of an opening depends on.
 
     Raises:
         CurveRefusal: the curve or the pool does not take them.
         ValueError: a negative amount.
     """
     if token["stage"] not in ON_POOL:
-        return quote_buy(terms_of(token), token["supply"], lamports)
+        return quote_buy(terms_of(token), token["supply"], lamports, trading_fees(token, now_ms))
     bought = quote_pool_buy(pool_of(token), lamports, token["minimum_buy_lamports"])
     return BuyQuote(
         tokens=bought.tokens,

@@ -5,7 +5,7 @@ from functools import partial
 from typing import Any
 
 from engine.accounts.accounts import Account
-from engine.curve import Rounding, price_impact_bps
+from engine.curve import NothingBought, Rounding, price_impact_bps
 from engine.identifiers import TokenAddress
 from engine.persistence import accounts as rows
 from engine.services import Services
@@ -13,7 +13,17 @@ from engine.trading.accept import NotTradable, purse_of, rent_of
 from engine.trading.execution import Purse
 from engine.trading.inputs import UnknownToken, read_amount, read_slippage_bps, read_token
 from engine.trading.orders import Side
-from engine.trading.prices import ON_POOL, TRADABLE, buy_quote, price_of, sell_quote, terms_of
+from engine.trading.prices import (
+    ON_POOL,
+    TRADABLE,
+    buy_quote,
+    cap_of,
+    fee_bps_of,
+    price_of,
+    sell_quote,
+    terms_of,
+    trading_fees,
+)
 from engine.units import BPS_PER_ONE
 
 
@@ -22,6 +32,7 @@ class Quote:
     """An order's outcome at the token's present `seq`.
 
     `lamports` is what a buy takes (fee included, `refund_lamports` of the offer come back) or a sell brings;
+    `fee_bps` is what `fee_lamports` are of the SOL leg; a pool keeps its own part within the price.
     `rent_lamports` come on top of a buy. `minimum` is the slippage bound to send. `max` is the largest amount this
     account can trade, None where nobody is signed in. Prices are 10^-15 SOL per whole token.
     """
@@ -35,6 +46,7 @@ class Quote:
     minimum: int
     slippage_bps: int
     fee_lamports: int
+    fee_bps: int
     refund_lamports: int
     rent_lamports: int
     price: int
@@ -55,6 +67,7 @@ class Quote:
             "minimum": str(self.minimum),
             "slippage_bps": self.slippage_bps,
             "fee_lamports": str(self.fee_lamports),
+            "fee_bps": self.fee_bps,
             "refund_lamports": str(self.refund_lamports),
             "rent_lamports": str(self.rent_lamports),
             "price": str(self.price),
@@ -78,14 +91,15 @@ async def quote(
     address, seen = await _position(services, token, account)
     assert seen.token is not None
     purse = purse_of(seen)
+    now_ms = services.clock.now_ms()
     price = price_of(seen.token)
-    largest = None if account is None else _largest(seen.token, side, purse)
+    largest = None if account is None else _largest(seen.token, side, purse, now_ms)
     if side is Side.SELL:
         sold = sell_quote(seen.token, units)
         tokens, lamports, out = sold.tokens, sold.received_lamports, sold.received_lamports
         fee, refund, rent, after, graduates = sold.fees.total_lamports, 0, 0, sold.price_after, False
     else:
-        bought = buy_quote(seen.token, units)
+        bought = buy_quote(seen.token, units, now_ms)
         tokens, lamports, out = bought.tokens, bought.charged_lamports, bought.tokens
         fee, refund, after = bought.fees.total_lamports, bought.refund_lamports, bought.price_after
         rent, graduates = rent_of(purse), bought.graduates
@@ -99,6 +113,7 @@ async def quote(
         minimum=max(1, out * (BPS_PER_ONE - bps) // BPS_PER_ONE),
         slippage_bps=bps,
         fee_lamports=fee,
+        fee_bps=fee_bps_of(seen.token, side is Side.BUY, now_ms),
         refund_lamports=refund,
         rent_lamports=rent,
         price=price,
@@ -117,7 +132,7 @@ async def maximum(services: Services, token: object, side: Side, account: Accoun
     """
     _, seen = await _position(services, token, account)
     assert seen.token is not None
-    return _largest(seen.token, side, purse_of(seen))
+    return _largest(seen.token, side, purse_of(seen), services.clock.now_ms())
 
 
 async def _position(services: Services, token: object, account: Account | None) -> tuple[TokenAddress, rows.Position]:
@@ -131,13 +146,37 @@ async def _position(services: Services, token: object, account: Account | None) 
     return address, seen
 
 
-def _largest(token: rows.Row, side: Side, purse: Purse) -> int:
+def _largest(token: rows.Row, side: Side, purse: Purse, now_ms: int) -> int:
     """Sell all, or the largest buy that is useful and not refused: never more than the rest of the curve takes."""
     if side is Side.SELL:
         return purse.tokens
     spendable, terms = purse.free_lamports - rent_of(purse), terms_of(token)
+    least = terms.minimum_buy_lamports
     if token["stage"] not in ON_POOL:
-        rest = terms.fees.gross_for(terms.curve.cost(token["supply"], terms.curve_supply, Rounding.UP))
-        if spendable >= rest:
-            return rest
-    return spendable if spendable >= terms.minimum_buy_lamports else 0
+        fees = trading_fees(token, now_ms)
+        rest = fees.gross_for(terms.curve.cost(token["supply"], terms.curve_supply, Rounding.UP))
+        spendable, least = min(spendable, rest), min(least, rest)
+    cap = cap_of(token, now_ms)
+    if cap is not None:
+        spendable = _within(token, cap - purse.tokens, spendable)
+    return spendable if spendable >= least else 0
+
+
+def _within(token: rows.Row, room: int, lamports: int) -> int:
+    """The most of these lamports that cannot buy over `room` base units, not even when the opening's fee has gone."""
+    after_ms = token["tradable_at_ms"] + token["opening_fee_ms"]
+    low, high = 0, max(lamports, 0)
+    while low < high:
+        middle = (low + high + 1) // 2
+        if _bought(token, middle, after_ms) <= room:
+            low = middle
+        else:
+            high = middle - 1
+    return low
+
+
+def _bought(token: rows.Row, lamports: int, at_ms: int) -> int:
+    try:
+        return buy_quote({**token, "minimum_buy_lamports": 0}, lamports, at_ms).tokens
+    except NothingBought:
+        return 0

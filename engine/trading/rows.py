@@ -6,7 +6,7 @@ from typing import Any
 from engine.identifiers import SOL
 from engine.trading.execution import Fill, Rejection
 from engine.trading.orders import Order, OrderState
-from engine.trading.prices import pool_of
+from engine.trading.prices import pool_tokens
 
 Row = dict[str, Any]
 
@@ -93,7 +93,7 @@ def graduation_settlement_row(token: Row, now_ms: int) -> Row:
             "wallet": token["vault"],
             "vault": token["vault"],
             "lamports": token["reserve_lamports"],
-            "tokens": pool_of(token).tokens,
+            "tokens": pool_tokens(token),
             "rent_lamports": 0,
         },
         now_ms,

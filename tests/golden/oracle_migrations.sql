@@ -426,3 +426,25 @@ UPDATE alembic_version SET version_num='0005' WHERE alembic_version.version_num 
 
 /
 
+-- Running upgrade 0005 -> 0006
+
+ALTER TABLE tokens ADD opening_fee_bps SMALLINT DEFAULT '0' NOT NULL
+
+/
+
+ALTER TABLE tokens ADD opening_fee_ms NUMBER(19) DEFAULT '0' NOT NULL
+
+/
+
+ALTER TABLE tokens ADD opening_cap_tokens NUMBER(19) DEFAULT '0' NOT NULL
+
+/
+
+ALTER TABLE tokens ADD opening_cap_ms NUMBER(19) DEFAULT '0' NOT NULL
+
+/
+
+UPDATE alembic_version SET version_num='0006' WHERE alembic_version.version_num = '0005'
+
+/
+

@@ -17,6 +17,7 @@ from engine.indicators.candles import Interval
 from engine.persistence import (
     accounts,
     bulk,
+    claims,
     comparison,
     deposits,
     images,
@@ -118,6 +119,13 @@ def book_launch(connection: Connection) -> None:
     launches.book(connection, row, [wallet_row(0)], sol, paid("launch", "a"), LAUNCH)
 
 
+def book_claim(connection: Connection) -> None:
+    row = trading.lock_tokens(connection, [token(0)])[token(0)]
+    sol = deposits.lock_sol(connection, [account(0)])[account(0)]
+    settlement = LAUNCH | {"settlement_id": "c" * 32, "kind": "claim", "state": "confirmed", "token": token(0)}
+    claims.book(connection, row, sol, paid("claim", "c"), settlement)
+
+
 def fail_launch(connection: Connection) -> None:
     row = launches.lock(connection, NEW) | {"stage": "failed", "failure": "no money"}
     sol = deposits.lock_sol(connection, [account(0)])[account(0)]
@@ -169,6 +177,8 @@ def release(connection: Connection) -> None:
 STEPS: Final[dict[str, Callable[[Connection], Any]]] = {
     "accounts.add_account": lambda c: accounts.add_account(c, accounts.NewAccount(account(8), wallet(8), "k", True, 1)),
     "accounts.account": lambda c: accounts.account(c, account(8)) or pytest.fail("just made"),
+    "claims.book": book_claim,
+    "claims.creator_fees_json": lambda c: claims.creator_fees_json(c, account(8)),
     "images.add": lambda c: images.add(c, HASH, "image/webp", b"\0\xff", 1),
     "images.exists": lambda c: images.exists(c, HASH) or pytest.fail("just made"),
     "images.image": lambda c: images.image(c, HASH) == ("image/webp", b"\0\xff") or pytest.fail("other bytes"),

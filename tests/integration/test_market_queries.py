@@ -126,6 +126,7 @@ def test_trades_come_newest_first_and_know_the_price_before_them_across_pages(da
         "price_before": "1004",
         "trader": address(30_000),
         "sim": False,
+        "first_buy": False,
         "at_ms": 60_500,
     }
 

@@ -174,7 +174,7 @@ async def test_a_lost_last_event_is_found_in_the_database(hub: Hub, market: Fake
 
 async def test_a_new_stage_brings_the_whole_token(hub: Hub, market: FakeMarket, bus: MemoryBus) -> None:
     socket = await watching(hub, subscribe("token"))
-    bus.publish(market.trade(stage="graduated", graduated_at_ms=77))
+    bus.publish(market.trade(stage="graduated", graduated_at_ms=77, reserve_lamports=80_000_000_000))
     await until(lambda: socket.said(f"token:{TOKEN}")[-1]["from_seq"] == 0 and len(socket.frames) > 1)
     assert socket.said(f"token:{TOKEN}")[-1]["data"]["token"]["graduated_at_ms"] == 77
 

@@ -20,6 +20,7 @@ const REASONS = {
   deadline: "Waited past its time limit",
   paused: "Trading is paused",
   not_tradable: "Not tradable yet",
+  opening_cap: "Over the opening's cap",
   pool_out_of_range: "More than the pool can take",
   below_minimum: "Below the smallest order",
   nothing_bought: "Too little to buy anything",

@@ -39,6 +39,16 @@ async def test_a_launch_is_booked_and_can_be_asked_for_again(trader: Browser, se
     assert services.broker.published == []
 
 
+async def test_the_openings_rules_are_public_before_anyone_can_buy(trader: Browser, services: Services) -> None:
+    set_balance(services, trader.address, RICH)
+    rules = {"opening_fee_bps": 2_000, "opening_fee_ms": 30_000, "opening_cap_bps": 200, "opening_cap_ms": 600_000}
+    launched = (await trader.post("/api/tokens", json=launch_body(**rules))).json()["token"]
+    token = (await trader.get(f"/api/tokens/{launched}")).json()
+    assert token["stage"] == "launching"
+    assert (token["opening_fee_bps"], token["opening_fee_ms"]) == (2_000, 30_000)
+    assert (token["opening_cap_tokens"], token["opening_cap_ms"]) == ("12000000000", 600_000)
+
+
 BAD_LAUNCHES = [
     ({"symbol": "whale"}, "invalid_symbol"),
     ({"symbol": "WHA\u202eLE"}, "invalid_symbol"),
@@ -65,6 +75,17 @@ BAD_LAUNCHES = [
     ({"first_buy_lamports": "1000000000", "first_buy_min_tokens_out": "0"}, "invalid_amount"),
     ({"first_buy_lamports": str(RICH)}, "funds"),
     ({"first_buy_lamports": str(2**63 - 1)}, "funds"),
+    ({"opening_fee_bps": 100}, "invalid_opening"),
+    ({"opening_fee_ms": 100}, "invalid_opening"),
+    ({"opening_fee_bps": 5_001, "opening_fee_ms": 1_000}, "invalid_opening"),
+    ({"opening_fee_bps": 100, "opening_fee_ms": 60_001}, "invalid_opening"),
+    ({"opening_fee_bps": -1, "opening_fee_ms": 1_000}, "invalid_opening"),
+    ({"opening_fee_bps": "100", "opening_fee_ms": 1_000}, "invalid_opening"),
+    ({"opening_fee_bps": True, "opening_fee_ms": 1_000}, "invalid_opening"),
+    ({"opening_cap_bps": 9, "opening_cap_ms": 1_000}, "invalid_opening"),
+    ({"opening_cap_bps": 10_000, "opening_cap_ms": 1_000}, "invalid_opening"),
+    ({"opening_cap_bps": 10, "opening_cap_ms": 3_600_001}, "invalid_opening"),
+    ({"opening_cap_bps": 10, "opening_cap_ms": 1_000, "first_buy_lamports": "1000000000"}, "invalid_opening"),
     ({"surprise": 1}, "invalid_request"),
 ]
 

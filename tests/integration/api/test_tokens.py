@@ -147,6 +147,7 @@ async def test_a_buy_quote_is_what_the_fill_will_be(trader: Browser, services: S
         "minimum": str(expected.tokens * 98 // 100),
         "slippage_bps": 200,
         "fee_lamports": "10000000",
+        "fee_bps": 100,
         "refund_lamports": str(expected.refund_lamports),
         "rent_lamports": "2074080",
         "price": str(terms.curve.spot_price_units(SUPPLY)),

@@ -59,6 +59,7 @@ GRADUATION = replace(
     tokens=200_000_000_000,
     rent_lamports=0,
 )
+CLAIM = replace(GRADUATION, settlement_id="5a" * 16, kind=Kind.CLAIM, wallet=BUY.wallet, lamports=900_000, tokens=0)
 
 
 def launch(

@@ -23,6 +23,7 @@ from engine.units import LOCKED_LAMPORTS
 from tests.unit.settlement.samples import (
     BUY,
     CHARGE,
+    CLAIM,
     FEE_PAYER,
     GRADUATION,
     KEYS,
@@ -135,6 +136,15 @@ def test_a_graduation_says_the_pools_figures_under_the_vaults_name_and_moves_not
     assert svm.get_balance(FEE_PAYER.pubkey()) == platform - fee_lamports(2, BUDGET)
 
 
+def test_a_claim_pays_the_creator_from_the_vault_and_leaves_its_endowment(svm: LiteSVM) -> None:
+    launched(svm)
+    execute(svm, BUY)
+    before = svm.get_balance(WALLET.pubkey()) or 0
+    execute(svm, CLAIM)
+    assert svm.get_balance(WALLET.pubkey()) == before + CLAIM.lamports
+    assert svm.get_balance(VAULT.pubkey()) == LOCKED_LAMPORTS + BUY.lamports - CLAIM.lamports
+
+
 def lamports_of(svm: LiteSVM, address: str | Pubkey) -> int:
     return svm.get_balance(Pubkey.from_string(str(address))) or 0
 
@@ -204,8 +214,8 @@ def test_an_account_that_holds_tokens_is_not_closed(svm: LiteSVM) -> None:
 
 @pytest.mark.parametrize(
     "settlement",
-    [BUY, SELL, launch(), GRADUATION, leaving(), leaving_tokens(), leaving_tokens(Kind.TRANSFER), closing()],
-    ids=["buy", "sell", "launch", "graduation", "withdrawal", "tokens", "transfer", "close"],
+    [BUY, SELL, launch(), GRADUATION, CLAIM, leaving(), leaving_tokens(), leaving_tokens(Kind.TRANSFER), closing()],
+    ids=["buy", "sell", "launch", "graduation", "claim", "withdrawal", "tokens", "transfer", "close"],
 )
 def test_the_signers_are_exactly_the_required_ones(settlement: Settlement) -> None:
     message = build(settlement, str(FEE_PAYER.pubkey()), "1" * 32, BUDGET)

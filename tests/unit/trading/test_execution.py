@@ -55,6 +55,18 @@ def poor(lamports: int, *, known: bool = True) -> Purse:
     return Purse(lamports, 0, has_token_account=known)
 
 
+OPENED_MS: Final = START_MS
+HOLDS_NOTHING: Final = Purse(10 * ONE_SOL, 0, True)
+HOLDS_ONE: Final = Purse(10 * ONE_SOL, 1, True)
+
+
+def opening(fee_bps: int = 0, cap_tokens: int = 0) -> dict[str, Any]:
+    """The token just opened, under such rules for ten seconds."""
+    rules = {"opening_fee_bps": fee_bps, "opening_fee_ms": 10_000 if fee_bps else 0}
+    rules |= {"opening_cap_tokens": cap_tokens, "opening_cap_ms": 10_000 if cap_tokens else 0}
+    return on_curve(tradable_at_ms=OPENED_MS, **rules)
+
+
 FILLING: Final = make_order(Side.BUY, 100 * ONE_SOL)
 FILL_QUOTE: Final = quote_buy(terms_of(on_curve()), SUPPLY, 100 * ONE_SOL)
 WIDEST_BOUND: Final = FILL_QUOTE.tokens * 100 * ONE_SOL // FILL_QUOTE.charged_lamports
@@ -77,6 +89,12 @@ CASES: Final = [
     Case("the pool's bound exactly met", BUY._replace(bound=POOL_BOUGHT.tokens), None, on_pool()),
     Case("a base unit under the pool's bound", BUY._replace(bound=POOL_BOUGHT.tokens + 1), Reason.SLIPPAGE, on_pool()),
     Case("a lamport below the pool's minimum", make_order(Side.BUY, 9_999_999), Reason.BELOW_MINIMUM, on_pool()),
+    Case("a buy up to the cap", BUY, None, opening(cap_tokens=BOUGHT.tokens), HOLDS_NOTHING),
+    Case("a base unit over it", BUY, Reason.OPENING_CAP, opening(cap_tokens=BOUGHT.tokens - 1), HOLDS_NOTHING),
+    Case("what is held counts too", BUY, Reason.OPENING_CAP, opening(cap_tokens=BOUGHT.tokens), HOLDS_ONE),
+    Case("the cap's last moment", BUY, Reason.OPENING_CAP, opening(cap_tokens=1), now_ms=OPENED_MS + 9_999),
+    Case("the cap is over", BUY, None, opening(cap_tokens=1), now_ms=OPENED_MS + 10_000),
+    Case("a sell under a cap", SELL, None, opening(cap_tokens=1)),
     Case(
         "more than a pool can take",
         make_order(Side.BUY, 2**63 - 1),
@@ -187,6 +205,18 @@ def test_the_pool_moves_exactly_what_its_quote_said() -> None:
         price=POOL_SOLD.price_after,
         graduates=False,
     )
+
+
+def test_an_opening_makes_a_buy_dearer_less_and_less_and_a_sell_never() -> None:
+    token = opening(fee_bps=2_000)
+    for elapsed_ms, bps in ((0, 2_100), (1, 2_100), (5_000, 1_100), (9_999, 101), (10_000, 100)):
+        fill = decide(BUY, token, RICH, OPENED_MS + elapsed_ms, RENT)
+        assert isinstance(fill, Fill)
+        assert fill.fee_lamports == ONE_SOL * bps // 10_000, elapsed_ms
+        assert fill.creator_fee_lamports == fill.fee_lamports * 30 // 100
+        sold = decide(SELL, token, RICH, OPENED_MS + elapsed_ms, RENT)
+        assert isinstance(sold, Fill)
+        assert sold.lamports == SOLD.received_lamports
 
 
 def test_the_first_purchase_alone_pays_the_rent() -> None:
