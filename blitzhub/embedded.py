@@ -12,7 +12,7 @@ from contextlib import asynccontextmanager
 from typing import Any, Final
 
 from engine.services import Services
-from workers import indicators, settle, trade
+from workers import indicators, reconcile, settle, trade
 
 log = logging.getLogger(__name__)
 
@@ -27,6 +27,7 @@ async def run_workers(services: Services) -> AsyncIterator[None]:
         "trade": trade.run(services, stop),
         "settle": settle.run(services, stop),
         "indicators": indicators.run(services, stop),
+        "reconcile": reconcile.run(services, stop),
     }
     tasks = [asyncio.create_task(_guarded(name, loop, stop), name=name) for name, loop in loops.items()]
     try:

@@ -241,11 +241,15 @@ class SignatureStatus:
 
 @dataclass(frozen=True, slots=True)
 class ChainBalances:
-    """Balances of one read, and the slot they are true at; absent accounts hold 0."""
+    """Balances of one read, and the slot they are true at; absent accounts hold 0.
+
+    `existing` are the token accounts asked for that exist, empty ones included.
+    """
 
     slot: int
     lamports: dict[str, int]
     tokens: dict[tuple[str, str], int]
+    existing: frozenset[tuple[str, str]] = frozenset()
 
 
 @dataclass(frozen=True, slots=True)
@@ -273,6 +277,15 @@ class BalanceChange:
     address: str
     lamports: int
     slot: int
+
+
+@dataclass(frozen=True, slots=True)
+class Movement:
+    """What one confirmed transaction did to one holding; `amount` is signed lamports or base units, and may be 0."""
+
+    signature: str
+    slot: int
+    amount: int
 
 
 class Chain(Protocol):
@@ -328,6 +341,17 @@ class Chain(Protocol):
 
     async def changes(self, wanted: Sequence[tuple[str, str]]) -> list[BalanceChange]:
         """What each (address, signature) did to that address's SOL, in the order asked; a change may be 0."""
+        ...
+
+    async def recent(self, address: str, asset: str, after_slot: int) -> dict[str, int]:
+        """Confirmed transactions that named this holding after that slot, failed ones included: signature → slot.
+
+        The newest 5,000 at most.
+        """
+        ...
+
+    async def movements(self, address: str, asset: str, signatures: Sequence[str]) -> list[Movement]:
+        """What confirmed transactions did to the address's SOL or tokens, in the order asked."""
         ...
 
     async def airdrop(self, address: str, lamports: int) -> str:

@@ -71,6 +71,7 @@ class Settings:
     compute_unit_limit: int = 120_000
     compute_unit_price_microlamports: int = 0
     deposit_scan_ms: int = 1_000
+    reconcile_ms: int = 10_000
     faucet_lamports: int = 10_000_000_000
 
     session_idle_ms: int = 7 * 86_400_000

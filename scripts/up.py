@@ -18,7 +18,7 @@ from scripts import servers, start
 ROOT = Path(__file__).resolve().parents[1]
 PROCFILE = "Procfile.up"
 HAPROXY_DIR = ROOT / "deploy" / "haproxy"
-PROCESSES = ("eu", "na", "proxy", "trade1", "trade2", "sign", "settle", "indicators")
+PROCESSES = ("eu", "na", "proxy", "trade1", "trade2", "sign", "settle", "indicators", "reconcile")
 DEFAULTS = {
     "BLITZ_PORT": "8600",
     "BLITZ_EU_PORT": "8611",
@@ -89,7 +89,7 @@ def prepare_signer() -> None:
 
 
 def main() -> int:
-    """Start two backends behind HAProxy, two trade workers, signer, settlement, indicators and the local chain."""
+    """Start two backends behind HAProxy, two trade workers, signer, settlement, indicators, reconciliation and the local chain."""
     os.chdir(ROOT)
     try:
         names = prepare_environment()

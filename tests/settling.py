@@ -14,6 +14,9 @@ from sqlalchemy import Connection, func, insert, select, update
 
 from engine.bootstrap import open_services
 from engine.identifiers import SOL, new_id
+from engine.ledger.comparison import Line
+from engine.ledger.foreign import Foreign
+from engine.ledger.sides import Sides
 from engine.persistence.launches import WALLETS
 from engine.persistence.tables import AccountRow, OrderRow, SettlementRow, TokenRow, TradeRow, WalletRow
 from engine.persistence.trading import ACCOUNTS, BALANCES, ORDERS, SETTLEMENTS, TOKENS, TRADES
@@ -196,6 +199,20 @@ async def opened(settings: Settings, wrap: Callable[[Any], Any] | None = None) -
         if wrap is not None:
             services = replace(services, chain=wrap(services.chain))
         yield Ledger(services)
+
+
+async def differences(services: Services) -> list[Line]:
+    """What one look finds unexplained: arrivals that are not booked yet, and what should not be.
+
+    What the faucet gave the fee payer is no difference; it is booked within a minute.
+    """
+    look, foreign = await Sides(services).look(), Foreign(services)
+    found = [line for line in look.lines if line.unexplained]
+    for number, line in enumerate(found):
+        if look.roles[line.address] == "fee_payers":
+            gifts = await foreign.on_its_way(line, look.slots[line.address, line.asset])
+            found[number] = replace(line, in_flight=(*line.in_flight, *gifts))
+    return [line for line in found if line.unexplained]
 
 
 class Launches:

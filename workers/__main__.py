@@ -13,6 +13,7 @@ SERVICES: Final = {
     "settle": "workers.settle",
     "sign": "workers.sign",
     "indicators": "workers.indicators",
+    "reconcile": "workers.reconcile",
     "parked": "workers.parked",
 }
 """Service name → module. The module is imported only when its service is started."""

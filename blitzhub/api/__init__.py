@@ -2,7 +2,7 @@
 
 import fastapi
 
-from blitzhub.api import accounts, auth, docs, health, images, problems, tokens, trading
+from blitzhub.api import accounts, auth, docs, health, images, problems, proof, tokens, trading
 from blitzhub.api.limits import BodyLimit
 from blitzhub.api.rate import Limiter, RateHeaders
 
@@ -22,6 +22,6 @@ def create_api() -> fastapi.FastAPI:
     api.add_middleware(BodyLimit)
     api.add_middleware(RateHeaders)
     api.state.limiter = Limiter()
-    for part in (health, docs, auth, accounts, tokens, trading, images):
+    for part in (health, docs, auth, accounts, tokens, trading, proof, images):
         api.include_router(part.router)
     return api

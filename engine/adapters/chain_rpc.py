@@ -31,7 +31,16 @@ from solders.transaction_status import TransactionConfirmationStatus, UiTransact
 
 from engine.adapters.chain_socket import ConfirmationSocket
 from engine.errors import Unavailable
-from engine.ports import AddressHistory, BalanceChange, Blockhash, ChainAccount, ChainBalances, SignatureStatus
+from engine.identifiers import SOL
+from engine.ports import (
+    AddressHistory,
+    BalanceChange,
+    Blockhash,
+    ChainAccount,
+    ChainBalances,
+    Movement,
+    SignatureStatus,
+)
 from engine.settlement.programs import token_account
 
 TIMEOUT_S: Final = 10.0
@@ -41,6 +50,7 @@ SENDS_PER_REQUEST: Final = 25
 """A node takes a body of 50 KiB; 25 full transactions in base64 are 41."""
 READS_PER_REQUEST: Final = 50
 HISTORY_PAGE: Final = 1_000
+RECENT_PAGES: Final = 5
 AMOUNT: Final = DataSliceOpts(offset=64, length=8)
 """Where a token account keeps its amount; the only bytes of any account that are asked for."""
 
@@ -128,7 +138,9 @@ class RpcChain:
             holding: 0 if account is None else _amount(account.data)
             for holding, account in zip(token_holdings, accounts[len(addresses) :], strict=True)
         }
-        return ChainBalances(slot, lamports, tokens)
+        there = zip(token_holdings, accounts[len(addresses) :], strict=True)
+        existing = frozenset(holding for holding, account in there if account is not None)
+        return ChainBalances(slot, lamports, tokens, existing)
 
     async def _accounts(self, keys: list[Pubkey], commitment: Commitment) -> tuple[int, list[Any]]:
         if not keys:
@@ -173,16 +185,46 @@ class RpcChain:
     async def changes(self, wanted: Sequence[tuple[str, str]]) -> list[BalanceChange]:
         """What each (address, signature) did to that address's SOL, in the same order; a change may be 0."""
         signatures = list(dict.fromkeys(signature for _, signature in wanted))
-        config = RpcTransactionConfig(UiTransactionEncoding.Json, CommitmentLevel.Finalized, 0)
+        answers = await self._transactions(signatures, CommitmentLevel.Finalized)
+        found = dict(zip(signatures, answers, strict=True))
+        return [_change(address, signature, found[signature]) for address, signature in wanted]
+
+    async def recent(self, address: str, asset: str, after_slot: int) -> dict[str, int]:
+        """Confirmed transactions that named this holding after that slot: signature → slot; the newest 5,000."""
+        account = _account_of(address, asset)
+        found: dict[str, int] = {}
+        before: Signature | None = None
+        for _ in range(RECENT_PAGES):
+            request = _history_request(str(account), None, before, 0, CommitmentLevel.Confirmed)
+            (answer,) = await self._batched([request], GetSignaturesForAddressResp, 1)
+            page = _value(answer, GetSignaturesForAddressResp)
+            found.update((str(entry.signature), entry.slot) for entry in page if entry.slot > after_slot)
+            if len(page) < HISTORY_PAGE or page[-1].slot <= after_slot:
+                break
+            before = page[-1].signature
+        return found
+
+    async def movements(self, address: str, asset: str, signatures: Sequence[str]) -> list[Movement]:
+        """What confirmed transactions did to the address's SOL or tokens, in the same order."""
+        account = str(_account_of(address, asset))
+        answers = await self._transactions(signatures, CommitmentLevel.Confirmed)
+        return [
+            Movement(signature, answer.slot, _moved(account, asset, answer))
+            for signature, answer in zip(signatures, answers, strict=True)
+        ]
+
+    async def _transactions(self, signatures: Sequence[str], commitment: CommitmentLevel) -> list[Any]:
+        config = RpcTransactionConfig(UiTransactionEncoding.Json, commitment, 0)
         requests = [
             GetTransaction(Signature.from_string(signature), config, number)
             for number, signature in enumerate(signatures)
         ]
         answers = await self._batched(requests, GetTransactionResp, READS_PER_REQUEST)
-        found = {
-            signature: _value(answer, GetTransactionResp) for signature, answer in zip(signatures, answers, strict=True)
-        }
-        return [_change(address, signature, found[signature]) for address, signature in wanted]
+        found = [_value(answer, GetTransactionResp) for answer in answers]
+        for signature, transaction in zip(signatures, found, strict=True):
+            if transaction is None:
+                raise ChainUnavailable(f"the Solana node listed {signature} and does not have it yet")
+        return found
 
     async def airdrop(self, address: str, lamports: int) -> str:
         """Ask a local chain's faucet; returns the signature."""
@@ -250,24 +292,47 @@ def _amount(data: bytes) -> int:
     return int(struct.unpack("<Q", data)[0]) if len(data) == AMOUNT.length else 0
 
 
-def _history_request(address: str, until: str | None, before: Signature | None, number: int) -> GetSignaturesForAddress:
+def _account_of(address: str, asset: str) -> Pubkey:
+    """The account that holds this asset of the address: itself, or its token account."""
+    return Pubkey.from_string(address) if asset == SOL else token_account(address, asset)
+
+
+def _history_request(
+    address: str,
+    until: str | None,
+    before: Signature | None,
+    number: int,
+    commitment: CommitmentLevel = CommitmentLevel.Finalized,
+) -> GetSignaturesForAddress:
     config = RpcSignaturesForAddressConfig(
         before=before,
         until=None if until is None else Signature.from_string(until),
         limit=HISTORY_PAGE,
-        commitment=CommitmentLevel.Finalized,
+        commitment=commitment,
     )
     return GetSignaturesForAddress(Pubkey.from_string(address), config, number)
 
 
 def _change(address: str, signature: str, transaction: Any) -> BalanceChange:
-    if transaction is None:
-        raise ChainUnavailable(f"the Solana node listed {signature} as finalized and does not have it yet")
+    return BalanceChange(signature, address, _moved(address, SOL, transaction), transaction.slot)
+
+
+def _moved(account: str, asset: str, transaction: Any) -> int:
+    """What a transaction did to an account: lamports, or base units of that mint in it."""
     encoded = transaction.transaction
     keys = [str(key) for key in encoded.transaction.message.account_keys]
     loaded = encoded.meta.loaded_addresses
     if loaded is not None:
         keys += [str(key) for key in (*loaded.writable, *loaded.readonly)]
-    place = keys.index(address)
-    lamports = encoded.meta.post_balances[place] - encoded.meta.pre_balances[place]
-    return BalanceChange(signature, address, lamports, transaction.slot)
+    place, meta = keys.index(account), encoded.meta
+    if asset == SOL:
+        return int(meta.post_balances[place] - meta.pre_balances[place])
+    before, after = (
+        sum(
+            int(held.ui_token_amount.amount)
+            for held in balances or ()
+            if held.account_index == place and str(held.mint) == asset
+        )
+        for balances in (meta.pre_token_balances, meta.post_token_balances)
+    )
+    return after - before

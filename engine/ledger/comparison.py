@@ -1,38 +1,143 @@
-"""Ledger against chain: every owned address at rest must hold exactly what the ledger says, to the lamport."""
+"""Ledger against chain, holding by holding: what is in flight explains a difference line by line. Pure.
 
-from dataclasses import dataclass
+The one invariant: for every owned address and asset, at the slot of the chain's read,
+
+    chain = ledger - what settlements have booked and not landed + what the chain has seen and the ledger not booked
+
+A new kind of movement fits in by saying in `Settlement.effects` what its landing changes; where it changes a token's
+row, `vault_amounts` says what the vault then holds.
+"""
+
+from collections import defaultdict
+from collections.abc import Iterable, Mapping
+from dataclasses import dataclass, field
 
 from engine.identifiers import SOL
-from engine.persistence.comparison import expected
-from engine.services import Services
+from engine.settlement.settlement import Kind, Settlement
+
+Holding = tuple[str, str]
+"""An address and an asset."""
 
 
 @dataclass(frozen=True, slots=True)
-class Difference:
-    """An address that holds another amount of an asset than the ledger says; lamports or base units."""
+class InFlight:
+    """Why the chain shows `amount` more (or less) than the ledger: a settlement's id or a signature, and in words."""
+
+    cause: str
+    what: str
+    amount: int
+
+
+@dataclass(frozen=True, slots=True)
+class Line:
+    """One holding as both sides see it; lamports or base units."""
 
     address: str
     asset: str
     ledger: int
     chain: int
+    in_flight: tuple[InFlight, ...] = ()
+
+    @property
+    def in_flight_amount(self) -> int:
+        """How much more the chain should show than the ledger."""
+        return sum(each.amount for each in self.in_flight)
+
+    @property
+    def unexplained(self) -> int:
+        """How much more the chain shows than anything explains."""
+        return self.chain - self.ledger - self.in_flight_amount
 
 
-async def differences(services: Services) -> list[Difference]:
-    """Where confirmed balances and ledger disagree. Addresses with anything unsettled are left out.
+@dataclass(frozen=True, slots=True)
+class Read:
+    """The chain's side: what each holding amounts to, the slot that is true at, and which token accounts exist."""
 
-    What moves between the two reads shows as a difference that a second look no longer finds; so does a deposit that
-    is on the chain and not booked yet.
+    amounts: dict[Holding, int] = field(default_factory=dict)
+    slots: dict[Holding, int] = field(default_factory=dict)
+    existing: set[Holding] = field(default_factory=set)
 
-    Raises:
-        engine.errors.Unavailable: the chain cannot be asked.
+
+@dataclass(frozen=True, slots=True)
+class Moving:
+    """A settlement that a read may not show. `landed_slot` is where it landed, None for nowhere yet.
+
+    `fee_lamports` is what it costs the fee payer, `fee_booked` whether the ledger knows that already. One that landed
+    with an error paid its fee and moved nothing.
     """
-    ledger = await services.database.read(expected)
-    addresses = sorted(address for address, asset in ledger if asset == SOL)
-    holdings = sorted(key for key in ledger if key[1] != SOL)
-    found = await services.chain.balances(addresses, holdings)
-    chain = {(address, str(SOL)): lamports for address, lamports in found.lamports.items()} | found.tokens
+
+    settlement: Settlement
+    landed_slot: int | None
+    failed: bool = False
+    fee_lamports: int = 0
+    fee_booked: bool = False
+
+
+def compare(
+    ledger: Mapping[Holding, int], read: Read, moving: Iterable[Moving], fee_payer: Holding | None
+) -> list[Line]:
+    """Every holding that both sides know, with what is in flight on it."""
+    in_flight: dict[Holding, list[InFlight]] = defaultdict(list)
+    moving = list(moving)
+    closing = {(each.settlement.wallet, each.settlement.token) for each in moving if _closes(each)}
+    for each in moving:
+        for holding, entry in _half_seen(each, read, closing):
+            in_flight[holding].append(entry)
+        if fee_payer is not None:
+            in_flight[fee_payer] += _fee(each, read.slots.get(fee_payer))
     return [
-        Difference(*key, ledger=amount, chain=chain[key])
-        for key, amount in sorted(ledger.items())
-        if chain[key] != amount
+        Line(*holding, ledger=ledger[holding], chain=amount, in_flight=tuple(in_flight.get(holding, ())))
+        for holding, amount in read.amounts.items()
+        if holding in ledger
     ]
+
+
+def _closes(moving: Moving) -> bool:
+    return moving.settlement.kind is Kind.CLOSE
+
+
+def _half_seen(moving: Moving, read: Read, closing: set[Holding]) -> Iterable[tuple[Holding, InFlight]]:
+    """What only one side has of this settlement: the ledger booked it or the read shows it, not both."""
+    settlement = moving.settlement
+    for address, asset, amount in settlement.effects():
+        slot = read.slots.get((address, asset))
+        if slot is None:
+            continue
+        shown, booked = _shows(moving, slot), settlement.is_booked(address)
+        if shown != booked:
+            seen = amount if shown else -amount
+            yield (address, asset), InFlight(settlement.settlement_id, _words(settlement), seen)
+        if not shown and (address, asset) == (settlement.wallet, SOL) and _rent_is_paid(settlement, read, closing):
+            words = "rent paid by a later buy that landed first"
+            yield (address, asset), InFlight(settlement.settlement_id, words, -settlement.rent_lamports)
+
+
+def _shows(moving: Moving, slot: int) -> bool:
+    return not moving.failed and moving.landed_slot is not None and moving.landed_slot <= slot
+
+
+def _rent_is_paid(settlement: Settlement, read: Read, closing: set[Holding]) -> bool:
+    """Every buy makes the token account if it is missing: one that overtook this pays the rent booked with it.
+
+    An account that exists only until its closing lands says nothing about that.
+    """
+    holding = settlement.wallet, settlement.token
+    if settlement.side is None or not settlement.rent_lamports:
+        return False
+    return holding in read.existing and holding not in closing
+
+
+def _fee(moving: Moving, slot: int | None) -> list[InFlight]:
+    """The network's fee is booked with the confirmation: the chain may have it before the ledger, or the other way."""
+    if slot is None or not moving.fee_lamports:
+        return []
+    seen = moving.landed_slot is not None and moving.landed_slot <= slot
+    if seen == moving.fee_booked:
+        return []
+    amount = -moving.fee_lamports if seen else moving.fee_lamports
+    return [InFlight(moving.settlement.settlement_id, "network fee", amount)]
+
+
+def _words(settlement: Settlement) -> str:
+    kind = settlement.kind.value if settlement.side is None else settlement.side.value
+    return f"{kind} {settlement.state.value}"

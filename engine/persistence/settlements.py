@@ -46,6 +46,17 @@ def by_id(connection: Connection, settlement_ids: Sequence[str]) -> dict[str, Se
     return found
 
 
+def confirmed_after(
+    connection: Connection, slot: int, created_since_ms: int, settlement_ids: Sequence[str]
+) -> list[tuple[Settlement, int]]:
+    """Settlements confirmed after that slot, each with its slot: those made since then, and of these ids any."""
+    later = _settlements(State.CONFIRMED).where(SETTLEMENTS.c.slot > slot)
+    wanted = [SETTLEMENTS.c.settlement_id.in_(part) for part in chunks(settlement_ids)]
+    statements = [later.where(each) for each in [SETTLEMENTS.c.created_at_ms >= created_since_ms, *wanted]]
+    found = (row for statement in statements for row in connection.execute(statement).mappings())
+    return [(_settlement(row), row["slot"]) for row in found]
+
+
 def _settlements(state: State) -> Select[Any]:
     return _all_settlements().where(SETTLEMENTS.c.state == state.value)
 

@@ -17,7 +17,7 @@ from engine.ports import BusMessage, SignatureStatus
 from engine.services import Services
 from engine.settlement.flights import Flight, Flights
 from engine.settlement.settlement import Kind, Settlement, State
-from engine.settlement.transactions import ComputeBudget, network_fee_lamports
+from engine.settlement.transactions import fee_lamports_of
 from engine.trading import events
 from engine.trading.orders import OrderState
 from engine.trading.rows import booking_id
@@ -58,11 +58,9 @@ class Confirmer:
         self,
         services: Services,
         flights: Flights,
-        budget: ComputeBudget,
         hooks: HooksByKind,
     ) -> None:
-        self._services, self._flights = services, flights
-        self._budget, self._hooks = budget, hooks
+        self._services, self._flights, self._hooks = services, flights, hooks
 
     async def look(self, flights: Sequence[Flight], search_history: bool = False) -> list[Flight]:
         """Ask for the statuses of these and act on them; the ones that did not land.
@@ -149,7 +147,7 @@ class Confirmer:
     def _record(self, connection: Connection, landed: list[tuple[Settlement, int]]) -> list[BusMessage]:
         """In one transaction: the rows, what launches set off, and the events about them."""
         now_ms = self._services.clock.now_ms()
-        changed = rows.confirm(connection, landed, self._fee_lamports, now_ms)
+        changed = rows.confirm(connection, landed, _fee_lamports, now_ms)
         confirmed = [settlement for settlement, _ in landed if settlement.settlement_id in changed]
         trades = {settlement.settlement_id: settlement for settlement in confirmed if settlement.kind is Kind.TRADE}
         fills = rows.fills(connection, list(trades)) if trades else {}
@@ -207,16 +205,13 @@ class Confirmer:
             return []
         return self._hooks[settlement.kind].failed(connection, asdict(settlement), now_ms, error)
 
-    def _fee_lamports(self, settlement: Settlement) -> int:
-        return network_fee_lamports(settlement, self._budget)
-
     def _network_fee(self, flight: Flight, fee_payer: str) -> dict[str, Any]:
         return {
             "transfer_id": booking_id("fee", flight.signature),
             "kind": "network_fee",
             "account_id": None,
             "asset": SOL,
-            "amount": -self._fee_lamports(flight.settlement),
+            "amount": -fee_lamports_of(flight.transaction),
             "account_seq": 0,
             "token": flight.settlement.token,
             "address": fee_payer,
@@ -229,6 +224,12 @@ class Confirmer:
 def _errors_allowed(kind: Kind) -> int:
     """A withdrawal that the chain refuses is undone at once: trying again would cost the platform another fee."""
     return 1 if kind in (Kind.WITHDRAWAL, Kind.CLOSE) else MAX_ERRORS
+
+
+def _fee_lamports(settlement: Settlement) -> int:
+    """What the network took: by the bytes that landed, whatever the settings say by now."""
+    assert settlement.signed_bytes is not None, "only what was signed can land"
+    return fee_lamports_of(settlement.signed_bytes)
 
 
 def _is_success(status: SignatureStatus | None) -> bool:

@@ -49,7 +49,6 @@ class SettlementService:
         self._confirmer = Confirmer(
             services,
             self._flights,
-            budget,
             hooks,
         )
         self._sender = Sender(services, self._flights, limits, self._confirmer.give_up)

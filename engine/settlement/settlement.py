@@ -121,9 +121,8 @@ class Settlement:
     def effects(self) -> Iterator[tuple[str, str, int]]:
         """What its landing changes on owned addresses: (address, asset, signed amount), network fee apart.
 
-        The ledger was moved by the same amounts when the row was written; reconciliation rests on that. Two exceptions:
-        the recipient of a transfer is credited when it is released (`waiting` no more), and the rent of a closed
-        account when it is confirmed.
+        The ledger is moved by the same amounts, mostly when the row is written (see `is_booked`); reconciliation rests
+        on that. What the fee payer is paid for the network, `charge_lamports`, is none of them.
         """
         for payer, asset, amount in self.outflows():
             yield payer, asset, -amount
@@ -146,6 +145,12 @@ class Settlement:
         else:
             yield self.wallet, SOL, self.lamports
             yield self.vault, self.token, self.tokens
+
+    def is_booked(self, address: str) -> bool:
+        """Whether the ledger has moved this address by its effects already."""
+        if self.kind is Kind.CLOSE:
+            return self.state is State.CONFIRMED
+        return not (self.kind is Kind.TRANSFER and address == self.vault and self.state is State.WAITING)
 
     def order_at(self, payer: str) -> int:
         """This settlement's place among the payer's own: by `account_seq` for its wallet, by `seq` for its vault."""

@@ -15,6 +15,7 @@ from solders.hash import Hash
 from solders.instruction import AccountMeta, Instruction
 from solders.message import MessageV0, to_bytes_versioned
 from solders.pubkey import Pubkey
+from solders.transaction import VersionedTransaction
 
 from engine.identifiers import SOL
 from engine.settlement.programs import (
@@ -63,9 +64,18 @@ def fee_lamports(signature_count: int, budget: ComputeBudget) -> int:
     return LAMPORTS_PER_SIGNATURE * signature_count + budget.priority_fee_lamports
 
 
-def network_fee_lamports(settlement: Settlement, budget: ComputeBudget) -> int:
-    """What the network charges for a settlement's transaction."""
-    return fee_lamports(len(signers(settlement, "")), budget)
+def fee_lamports_of(signed: bytes) -> int:
+    """What a signed transaction of ours costs, read from its own bytes: settings may have changed since."""
+    transaction = VersionedTransaction.from_bytes(signed)
+    unit_limit = unit_price = 0
+    for instruction in transaction.message.instructions:
+        if transaction.message.account_keys[instruction.program_id_index] == COMPUTE_BUDGET:
+            kind = instruction.data[0]
+            if kind == 2:
+                (unit_limit,) = struct.unpack("<xI", instruction.data)
+            elif kind == 3:
+                (unit_price,) = struct.unpack("<xQ", instruction.data)
+    return fee_lamports(len(transaction.signatures), ComputeBudget(unit_limit, unit_price))
 
 
 def build(settlement: Settlement, fee_payer: str, blockhash: str, budget: ComputeBudget) -> MessageV0:

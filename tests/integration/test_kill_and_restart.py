@@ -16,10 +16,10 @@ from solana.rpc.commitment import Confirmed
 from solders.pubkey import Pubkey
 
 from engine.bootstrap import open_services
-from engine.ledger.comparison import differences
 from engine.settings import load
 from tests.app import App, running_app
 from tests.localnet import Localnet, running_localnet
+from tests.settling import differences
 from tests.traders.client import Refused, TraderClient
 
 ORDERS = 500

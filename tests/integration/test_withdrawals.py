@@ -12,7 +12,6 @@ import pytest
 from engine.errors import Refusal
 from engine.identifiers import SOL
 from engine.ledger import withdrawals
-from engine.ledger.comparison import differences
 from engine.ledger.destinations import InvalidDestination, PlatformAddress
 from engine.ledger.releases import Releases
 from engine.persistence import withdrawals as rows
@@ -21,7 +20,7 @@ from engine.persistence.trading import SETTLEMENTS
 from engine.settlement.programs import token_account
 from engine.units import LOCKED_LAMPORTS
 from tests.localnet import Localnet, running_localnet
-from tests.settling import Faulty, Ledger, opened, settings_for
+from tests.settling import Faulty, Ledger, differences, opened, settings_for
 from tests.withdrawing import FUNDS, Desk, desk, paying, stranger, until
 
 FEE = 10_000

@@ -24,7 +24,7 @@ def test_the_procfile_has_every_process_that_up_starts() -> None:
 
 def test_each_service_that_up_starts_has_a_unit_and_a_container() -> None:
     wanted = services(PROCFILE)
-    assert {"trade", "settle", "indicators", "localnet"} <= wanted <= set(SERVICES)
+    assert {"trade", "settle", "indicators", "reconcile", "localnet"} <= wanted <= set(SERVICES)
     assert services("".join(UNITS.values())) == wanted
     assert services(COMPOSE) == wanted - {"localnet"}, "the local chain listens on its own machine only"
     assert {"blitzhub-backend@.service", "blitzhub-proxy.service"} <= set(UNITS)
