@@ -89,7 +89,7 @@ def prepare_signer() -> None:
 
 
 def main() -> int:
-    """Start two backends behind HAProxy, two trade workers, signer, settlement, indicators, reconciliation and the local chain."""
+    """Start two backends behind HAProxy, trade workers, signer, settlement, the other workers and the local chain."""
     os.chdir(ROOT)
     try:
         names = prepare_environment()
