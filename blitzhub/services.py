@@ -8,11 +8,13 @@ from typing import Any, Final
 
 from blitzhub import figures
 from blitzhub.api.cookies import session_cookie
-from engine.accounts.sessions import account_of
+from engine.accounts.sessions import account_of, open_sessions
 from engine.curve import BuyQuote, Terms, quote_buy
 from engine.errors import Refusal
-from engine.identifiers import is_address
+from engine.identifiers import AccountId, is_address
 from engine.persistence import accounts as account_rows
+from engine.persistence import api_keys as key_rows
+from engine.persistence import withdrawals as withdrawal_rows
 from engine.ports import Subscription
 from engine.services import Services
 from engine.settings import Settings
@@ -63,6 +65,23 @@ async def token(address: str) -> dict[str, Any] | None:
     if not is_address(address):
         return None
     return await current().tokens.token(address)
+
+
+async def withdrawals(account_id: str, limit: int) -> list[dict[str, Any]]:
+    """The account's withdrawals and what it was sent, newest first, as the API says them."""
+    read = partial(withdrawal_rows.withdrawals_json, account_id=account_id, limit=limit)
+    page, _ = await current().database.read(read)
+    return page
+
+
+async def keys_of(account_id: str) -> list[dict[str, Any]]:
+    """The account's API keys, newest first, as the API says them."""
+    return await current().database.read(partial(key_rows.keys_json, account_id=account_id))
+
+
+async def sessions_of(account_id: str, cookie_header: str) -> list[dict[str, Any]]:
+    """Where the account is signed in, as the API says it; the session of that raw Cookie header is marked."""
+    return await open_sessions(current(), AccountId(account_id), session_cookie(cookie_header, settings()))
 
 
 async def balances(account_id: str) -> dict[str, Any]:

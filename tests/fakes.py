@@ -11,7 +11,15 @@ from engine.adapters.bus_memory import MemoryBus, MemoryCache
 from engine.adapters.keys_seed import SeedKeyStore
 from engine.identifiers import TokenAddress
 from engine.persistence.database import Database
-from engine.ports import AddressHistory, BalanceChange, Blockhash, ChainBalances, Consumer, SignatureStatus
+from engine.ports import (
+    AddressHistory,
+    BalanceChange,
+    Blockhash,
+    ChainAccount,
+    ChainBalances,
+    Consumer,
+    SignatureStatus,
+)
 from engine.services import Services
 from engine.settings import Settings
 from engine.settlement.signer import LocalSigner
@@ -91,6 +99,9 @@ class FakeChain:
         self, addresses: Sequence[str], token_holdings: Sequence[tuple[str, str]], finalized: bool = False
     ) -> ChainBalances:
         return ChainBalances(0, dict.fromkeys(addresses, 0), dict.fromkeys(token_holdings, 0))
+
+    async def accounts(self, addresses: Sequence[str]) -> list[ChainAccount | None]:
+        return [None] * len(addresses)
 
     async def rent_lamports(self, size_bytes: int) -> int:
         return (128 + size_bytes) * 6_960

@@ -1,12 +1,29 @@
 """The HTTP API, mounted under /api: problem+json for every error, its own documentation page."""
 
+from typing import Final
+
 import fastapi
 
-from blitzhub.api import accounts, auth, docs, health, images, problems, proof, tokens, trading
+from blitzhub.api import (
+    accounts,
+    auth,
+    docs,
+    health,
+    images,
+    keys,
+    problems,
+    proof,
+    tokens,
+    trading,
+    withdrawals,
+)
 from blitzhub.api.limits import BodyLimit
 from blitzhub.api.rate import Limiter, RateHeaders
 
-__all__ = ["create_api"]
+__all__ = ["PARTS", "create_api"]
+
+PARTS: Final = (health, docs, auth, keys, accounts, withdrawals, tokens, trading, proof, images)
+"""The modules whose `router` make the API."""
 
 
 def create_api() -> fastapi.FastAPI:
@@ -22,6 +39,6 @@ def create_api() -> fastapi.FastAPI:
     api.add_middleware(BodyLimit)
     api.add_middleware(RateHeaders)
     api.state.limiter = Limiter()
-    for part in (health, docs, auth, accounts, tokens, trading, proof, images):
+    for part in PARTS:
         api.include_router(part.router)
     return api

@@ -6,7 +6,7 @@ from typing import Annotated, Any
 from fastapi import APIRouter, Depends, Query
 
 from blitzhub.api.auth import me_json
-from blitzhub.api.dependencies import FAUCET, READS, InServices, PerAccount, PerAddress, SignedIn, own_origin
+from blitzhub.api.dependencies import FAUCET, READS, InServices, PerAccount, PerAddress, Reader, Trader, own_origin
 from blitzhub.api.models import PROBLEMS, Balances, CreatorFees, Faucet, Me, Orders
 from engine.errors import NotFound
 from engine.persistence import accounts as rows
@@ -26,13 +26,13 @@ class NoFaucet(NotFound):
 
 
 @router.get("/me", response_model=Me, dependencies=_READ, summary="Who is signed in")
-async def me(account: SignedIn) -> dict[str, Any]:
+async def me(account: Reader) -> dict[str, Any]:
     """The account; deposits go to `wallet`."""
     return me_json(account)
 
 
 @router.get("/me/balances", response_model=Balances, dependencies=_READ, summary="What the account has")
-async def balances(services: InServices, account: SignedIn) -> dict[str, Any]:
+async def balances(services: InServices, account: Reader) -> dict[str, Any]:
     """SOL and tokens, of one moment."""
     read = partial(rows.balances_json, account_id=account.account_id, locked_lamports=LOCKED_LAMPORTS)
     return await services.database.read(read)
@@ -41,7 +41,7 @@ async def balances(services: InServices, account: SignedIn) -> dict[str, Any]:
 @router.get("/me/orders", response_model=Orders, dependencies=_READ, summary="The account's decided orders")
 async def orders(
     services: InServices,
-    account: SignedIn,
+    account: Reader,
     limit: Annotated[int, Query(ge=1, le=rows.MAX_PAGE)] = 50,
     cursor: Annotated[str | None, Query(max_length=100)] = None,
     token: str | None = None,
@@ -54,7 +54,7 @@ async def orders(
 
 
 @router.get("/me/creator-fees", response_model=CreatorFees, dependencies=_READ, summary="What own tokens have earned")
-async def creator_fees(services: InServices, account: SignedIn) -> dict[str, Any]:
+async def creator_fees(services: InServices, account: Reader) -> dict[str, Any]:
     """What waits to be claimed from each token this account launched, and what was claimed."""
     read = partial(claims.creator_fees_json, account_id=account.account_id)
     return {"tokens": await services.database.read(read)}
@@ -67,7 +67,7 @@ async def creator_fees(services: InServices, account: SignedIn) -> dict[str, Any
     dependencies=[Depends(own_origin), Depends(PerAccount(FAUCET))],
     summary="SOL for trying things out",
 )
-async def faucet(services: InServices, account: SignedIn) -> dict[str, Any]:
+async def faucet(services: InServices, account: Trader) -> dict[str, Any]:
     """On a local chain only: SOL is on its way to the trading wallet and arrives like any deposit."""
     if not services.settings.localnet:
         raise NoFaucet("There is no faucet on this chain.")

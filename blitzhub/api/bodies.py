@@ -122,3 +122,33 @@ class Launch(Request):
         None, json_schema_extra=_WHOLE, description="Share of the total supply that one account may hold at first."
     )
     opening_cap_ms: Any = Field(None, json_schema_extra=_WHOLE, description="After so long it may hold any.")
+
+
+class Withdraw(Request):
+    """Take an asset out: `SOL` in lamports, a token in base units. Network fee and rent come on top."""
+
+    model_config = ConfigDict(
+        json_schema_extra={
+            "example": {"client_id": _ID, "asset": "SOL", "amount": "1000000000", "destination": _TRADER}
+        }
+    )
+    client_id: Any = Field(json_schema_extra={"type": "string", "format": "uuid"})
+    asset: Any = Field(json_schema_extra={"type": "string"}, description="`SOL` or a token's address.")
+    amount: Amount
+    destination: Any = Field(json_schema_extra={"type": "string"})
+
+
+class Close(Request):
+    """Close the empty account of a token."""
+
+    model_config = ConfigDict(json_schema_extra={"example": {"client_id": _ID, "token": _TOKEN}})
+    client_id: Any = Field(json_schema_extra={"type": "string", "format": "uuid"})
+    token: Any = Field(json_schema_extra={"type": "string"})
+
+
+class NewKey(Request):
+    """A key for a bot, by what it may do."""
+
+    model_config = ConfigDict(json_schema_extra={"example": {"name": "market maker", "scopes": ["read", "trade"]}})
+    name: Text = Field(max_length=80)
+    scopes: list[Text] = Field(max_length=10, description="Some of `read`, `trade`, `withdraw`.")

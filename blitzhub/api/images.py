@@ -4,7 +4,7 @@ from typing import Any, Final
 
 from fastapi import APIRouter, Depends, Request, Response
 
-from blitzhub.api.dependencies import UPLOADS, InServices, PerAccount, own_origin
+from blitzhub.api.dependencies import UPLOADS, InServices, PerAccount, own_origin, trader
 from blitzhub.api.models import PROBLEMS, Image
 from engine.trading.pictures import load, store
 
@@ -26,7 +26,7 @@ router = APIRouter(prefix="/images", tags=["tokens"], responses=PROBLEMS)
     "",
     status_code=201,
     response_model=Image,
-    dependencies=[Depends(own_origin), Depends(PerAccount(UPLOADS))],
+    dependencies=[Depends(own_origin), Depends(trader), Depends(PerAccount(UPLOADS))],
     openapi_extra=_UPLOAD,
     summary="Upload a picture",
 )

@@ -1,9 +1,10 @@
 """What answers look like, and how every refusal is documented."""
 
-from typing import Any, Final
+from typing import Any, Final, Literal
 
 from pydantic import BaseModel
 
+from engine.settlement.settlement import Kind
 from engine.trading.orders import OrderState, Side
 from engine.trading.prices import Stage
 
@@ -303,3 +304,95 @@ class Faucet(BaseModel):
 
     signature: str
     lamports: str
+
+
+class WithdrawalQuote(BaseModel):
+    """What a withdrawal takes besides its amount. `kind` is `transfer` to a trading wallet of ours."""
+
+    asset: str
+    destination: str
+    kind: Kind
+    fee_lamports: str
+    rent_lamports: str
+    max: str
+    minimum: str
+    is_new: bool
+    delay_ms: int
+    sign_in_again: bool
+    frozen_since_ms: int | None
+
+
+class Withdrawal(BaseModel):
+    """A withdrawal, or a transfer from another account (`direction` is `in`).
+
+    `state`: `waiting` for its release, `queued`, `sent` to Solana, `confirmed`; or `cancelled`, or `failed` and undone.
+    """
+
+    withdrawal_id: str
+    client_id: str | None
+    kind: Kind
+    direction: Literal["in", "out"]
+    asset: str
+    symbol: str
+    decimals: int
+    amount: str
+    destination: str
+    sender: str
+    fee_lamports: str
+    rent_lamports: str
+    state: Literal["waiting", "queued", "sent", "confirmed", "cancelled", "failed"]
+    cancellable: bool
+    error: str | None
+    signature: str | None
+    created_at_ms: int
+    release_at_ms: int
+    confirmed_at_ms: int | None
+
+
+class Withdrawals(BaseModel):
+    """One page, newest first."""
+
+    withdrawals: list[Withdrawal]
+    next_cursor: str | None
+
+
+class ApiKey(BaseModel):
+    """A bot's key without its secret."""
+
+    key_id: str
+    name: str
+    scopes: list[str]
+    created_at_ms: int
+    used_at_ms: int | None
+    revoked_at_ms: int | None
+
+
+class ApiKeys(BaseModel):
+    """The account's keys, newest first."""
+
+    keys: list[ApiKey]
+
+
+class MadeKey(BaseModel):
+    """A new key; `secret` is told this once."""
+
+    key_id: str
+    name: str
+    scopes: list[str]
+    created_at_ms: int
+    secret: str
+
+
+class Session(BaseModel):
+    """A signed-in browser."""
+
+    current: bool
+    created_at_ms: int
+    seen_at_ms: int
+    expires_at_ms: int
+
+
+class Sessions(BaseModel):
+    """The account's sessions, newest first."""
+
+    sessions: list[Session]

@@ -13,7 +13,7 @@ from blitzhub.api.dependencies import (
     InServices,
     PerAccount,
     PerAddress,
-    SignedIn,
+    Trader,
     Visitor,
     own_origin,
 )
@@ -70,7 +70,7 @@ async def tokens(
     dependencies=[Depends(own_origin), Depends(PerAccount(LAUNCHES))],
     summary="Launch a token",
 )
-async def launch(body: Launch, services: InServices, account: SignedIn) -> dict[str, Any]:
+async def launch(body: Launch, services: InServices, account: Trader) -> dict[str, Any]:
     """Mint a token's real supply on the chain; it is tradable once that is confirmed, after the creator's first buy."""
     request = await read_launch(services, LaunchForm(**body.model_dump()))
     token = await request_launch(services, account.account_id, request)
@@ -163,7 +163,7 @@ async def _token(services: Services, address: str) -> dict[str, Any]:
     dependencies=[Depends(own_origin), Depends(PerAccount(CLAIMS))],
     summary="Claim the creator's fees",
 )
-async def claim(address: str, services: InServices, account: SignedIn) -> dict[str, Any]:
+async def claim(address: str, services: InServices, account: Trader) -> dict[str, Any]:
     """Everything the token's trades have earned its creator: in their balance at once, on its way on the chain."""
     _address(address)
     made = await claims.claim(services, account, address)

@@ -5,7 +5,7 @@ from typing import Any, Final
 from fastapi import APIRouter, Depends, Response
 
 from blitzhub.api.bodies import Buy, Sell
-from blitzhub.api.dependencies import READS, InServices, PerAddress, SignedIn, orders_per_account, own_origin
+from blitzhub.api.dependencies import READS, InServices, PerAddress, Reader, Trader, orders_per_account, own_origin
 from blitzhub.api.models import PROBLEMS, Order
 from engine.trading.accept import Accepted, TradeRequest, accept, order_state
 from engine.trading.orders import Side
@@ -28,7 +28,7 @@ _ANSWERS: Final[dict[int | str, dict[str, Any]]] = {
     dependencies=_ORDERING,
     summary="Buy a token",
 )
-async def buy(body: Buy, response: Response, services: InServices, account: SignedIn) -> dict[str, Any]:
+async def buy(body: Buy, response: Response, services: InServices, account: Trader) -> dict[str, Any]:
     """Queue a buy. 202: it will reach exactly one final state. 200: it was sent before and is decided already.
 
     503 means it was not queued; 504 `outcome_unknown` means: send the same request again.
@@ -45,7 +45,7 @@ async def buy(body: Buy, response: Response, services: InServices, account: Sign
     dependencies=_ORDERING,
     summary="Sell a token",
 )
-async def sell(body: Sell, response: Response, services: InServices, account: SignedIn) -> dict[str, Any]:
+async def sell(body: Sell, response: Response, services: InServices, account: Trader) -> dict[str, Any]:
     """Queue a sell. The answers are those of a buy."""
     request = TradeRequest(body.client_order_id, body.token, body.tokens, body.min_lamports_out, body.deadline_ms)
     return _answer(response, await accept(services, account, Side.SELL, request))
@@ -57,7 +57,7 @@ async def sell(body: Sell, response: Response, services: InServices, account: Si
     dependencies=[Depends(PerAddress(READS))],
     summary="What became of an order",
 )
-async def order(client_order_id: str, services: InServices, account: SignedIn) -> dict[str, Any]:
+async def order(client_order_id: str, services: InServices, account: Reader) -> dict[str, Any]:
     """The order's state; 404 `not_seen_yet` while nobody has decided it and it is not known to be queued."""
     return await order_state(services, account, client_order_id)
 

@@ -1,8 +1,9 @@
 """Sessions: a random cookie in the browser, only its hash in the database, an idle and an absolute end."""
 
 import hashlib
+from dataclasses import dataclass
 from functools import partial
-from typing import Final
+from typing import Any, Final
 
 from engine.accounts.accounts import Account, from_row
 from engine.identifiers import AccountId, new_secret
@@ -31,8 +32,22 @@ async def open_session(services: Services, account_id: AccountId, replaced: str 
     return cookie
 
 
+@dataclass(frozen=True, slots=True)
+class Session:
+    """A signed-in browser: whose, and since when."""
+
+    account: Account
+    signed_in_at_ms: int
+
+
 async def account_of(services: Services, cookie: str | None) -> Account | None:
-    """The account signed in under that cookie, None for none, an ended or an unknown one. Looked up each time."""
+    """The account signed in under that cookie, None for nobody."""
+    found = await session_of(services, cookie)
+    return None if found is None else found.account
+
+
+async def session_of(services: Services, cookie: str | None) -> Session | None:
+    """The session under that cookie, None for none, an ended or an unknown one. Looked up each time."""
     if not cookie or len(cookie) > _MAX_COOKIE:
         return None
     session_hash = secret_hash(cookie)
@@ -42,10 +57,23 @@ async def account_of(services: Services, cookie: str | None) -> Account | None:
         return None
     if now_ms - row["seen_at_ms"] > min(_SEEN_STEP_MS, services.settings.session_idle_ms // 10):
         await services.database.write(partial(rows.touch, session_hash=session_hash, now_ms=now_ms))
-    return from_row(row)
+    return Session(from_row(row), row["signed_in_at_ms"])
 
 
 async def close_session(services: Services, cookie: str | None) -> None:
     """Sign out: the session is gone on every backend at once."""
     if cookie:
         await services.database.write(partial(rows.delete_session, session_hash=secret_hash(cookie)))
+
+
+async def close_sessions(services: Services, account_id: AccountId) -> int:
+    """Sign out everywhere; how many sessions ended."""
+    return await services.database.write(partial(rows.delete_sessions, account_id=account_id))
+
+
+async def open_sessions(services: Services, account_id: AccountId, cookie: str | None) -> list[dict[str, Any]]:
+    """The account's sessions, as the API says them; the one under that cookie is marked."""
+    now_ms = services.clock.now_ms()
+    alive = rows.Alive(now_ms, now_ms - services.settings.session_idle_ms)
+    read = partial(rows.sessions_json, account_id=account_id, own_hash=secret_hash(cookie or ""), alive=alive)
+    return await services.database.read(read)

@@ -4,8 +4,9 @@ from dataclasses import dataclass
 from functools import partial
 
 from engine.accounts.accounts import Account
+from engine.accounts.siws import is_weak
 from engine.errors import Refusal
-from engine.identifiers import SOL, is_address
+from engine.identifiers import SOL, Address, is_address
 from engine.persistence import withdrawals as rows
 from engine.persistence.accounts import TRADING_WALLET
 from engine.persistence.database import Connection
@@ -61,7 +62,7 @@ async def destination(services: Services, account: Account, address: object, ass
         PlatformAddress: an address of the platform's own.
         engine.errors.Unavailable: the chain cannot be asked.
     """
-    if not isinstance(address, str) or not is_address(address) or not is_on_curve(address):
+    if not isinstance(address, str) or not is_address(address) or not is_on_curve(address) or is_weak(Address(address)):
         raise InvalidDestination("This is not the address of a Solana wallet.")
     if address == account.wallet:
         raise InvalidDestination("This is your trading wallet itself.")

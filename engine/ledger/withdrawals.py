@@ -199,6 +199,18 @@ async def request(services: Services, requester: Requester, wanted: Wanted) -> d
     return told if told is not None else await request(services, requester, wanted)
 
 
+async def withdrawal(services: Services, account: Account, withdrawal_id: str) -> dict[str, Any]:
+    """Where one request of the account, or one transfer to it, stands.
+
+    Raises:
+        UnknownWithdrawal.
+    """
+    row = await services.database.read(partial(rows.one, withdrawal_id=withdrawal_id))
+    if row is None or account.account_id not in (row["account_id"], row["recipient_id"]):
+        raise UnknownWithdrawal("You have not asked for this withdrawal.")
+    return rows.told_json(row, account.account_id)
+
+
 async def cancel(services: Services, account: Account, withdrawal_id: str) -> dict[str, Any]:
     """Take a request back and give everything back, unless it was signed already.
 

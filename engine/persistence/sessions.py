@@ -22,6 +22,14 @@ class NewSession:
 
 
 @dataclass(frozen=True, slots=True)
+class Alive:
+    """Which sessions have not ended: they expire after `now_ms` and were seen after `idle_since_ms`."""
+
+    now_ms: int
+    idle_since_ms: int
+
+
+@dataclass(frozen=True, slots=True)
 class NewNonce:
     """A nonce as given out; `message_input` is the JSON that the signed text is rebuilt from."""
 
@@ -44,7 +52,12 @@ def replace(connection: Connection, new: NewSession, old: str | None, idle_since
 def session(connection: Connection, session_hash: str) -> Mapping[str, Any] | None:
     """The session's times and its account's columns, None for an unknown one."""
     query = (
-        select(_SESSIONS.c.seen_at_ms, _SESSIONS.c.expires_at_ms, _ACCOUNTS)
+        select(
+            _SESSIONS.c.seen_at_ms,
+            _SESSIONS.c.expires_at_ms,
+            _SESSIONS.c.created_at_ms.label("signed_in_at_ms"),
+            _ACCOUNTS,
+        )
         .join_from(_SESSIONS, _ACCOUNTS, _SESSIONS.c.account_id == _ACCOUNTS.c.account_id)
         .where(_SESSIONS.c.session_hash == session_hash)
     )
@@ -61,6 +74,26 @@ def touch(connection: Connection, session_hash: str, now_ms: int) -> None:
 def delete_session(connection: Connection, session_hash: str) -> None:
     """End the session; harmless for an unknown one."""
     connection.execute(delete(_SESSIONS).where(_SESSIONS.c.session_hash == session_hash))
+
+
+def delete_sessions(connection: Connection, account_id: str) -> int:
+    """End every session of the account; how many there were."""
+    return connection.execute(delete(_SESSIONS).where(_SESSIONS.c.account_id == account_id)).rowcount
+
+
+def sessions_json(connection: Connection, account_id: str, own_hash: str, alive: Alive) -> list[dict[str, Any]]:
+    """The account's sessions that have not ended, the newest first; `current` is the one under that hash."""
+    mine = (_SESSIONS.c.account_id == account_id) & (_SESSIONS.c.expires_at_ms > alive.now_ms)
+    statement = select(_SESSIONS).where(mine, _SESSIONS.c.seen_at_ms > alive.idle_since_ms)
+    return [
+        {
+            "current": row["session_hash"] == own_hash,
+            "created_at_ms": row["created_at_ms"],
+            "seen_at_ms": row["seen_at_ms"],
+            "expires_at_ms": row["expires_at_ms"],
+        }
+        for row in connection.execute(statement.order_by(_SESSIONS.c.created_at_ms.desc())).mappings()
+    ]
 
 
 def add_nonce(connection: Connection, new: NewNonce, forget_before_ms: int) -> None:

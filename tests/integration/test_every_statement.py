@@ -16,6 +16,7 @@ from engine.identifiers import SOL
 from engine.indicators.candles import Interval
 from engine.persistence import (
     accounts,
+    api_keys,
     bulk,
     claims,
     comparison,
@@ -94,6 +95,18 @@ WITHDRAWING: Final = LAUNCH | {
     "token": "SOL",
     "vault": address(9),
     "state": "waiting",
+}
+
+
+KEY: Final = {
+    "key_id": "1" * 16,
+    "account_id": account(0),
+    "key_hash": HASH,
+    "name": "bot",
+    "scopes": "read trade",
+    "created_at_ms": 1,
+    "used_at_ms": 0,
+    "revoked_at_ms": 0,
 }
 
 
@@ -283,6 +296,15 @@ STEPS: Final[dict[str, Callable[[Connection], Any]]] = {
     "switches.is_set": lambda c: switches.is_set(c, Switch.WITHDRAWALS_FROZEN) and pytest.fail("not lifted"),
     "reports.store": lambda c: [reports.store(c, "proof", body, n) for n, body in enumerate((b"{}", b"[]"))],
     "reports.latest": lambda c: reports.latest(c, "proof") == (b"[]", 1) or pytest.fail("not the newest"),
+    "api_keys.lock_account": lambda c: api_keys.lock_account(c, account(0)),
+    "api_keys.add_key": lambda c: api_keys.add_key(c, KEY),
+    "api_keys.count_keys": lambda c: api_keys.count_keys(c, account(0)) == 1 or pytest.fail("one"),
+    "api_keys.key_by_hash": lambda c: api_keys.key_by_hash(c, HASH) or pytest.fail("just made"),
+    "api_keys.touch_key": lambda c: api_keys.touch_key(c, "1" * 16, 5),
+    "api_keys.keys_json": lambda c: api_keys.keys_json(c, account(0))[0]["used_at_ms"] == 5 or pytest.fail("used"),
+    "api_keys.revoke_key": lambda c: api_keys.revoke_key(c, account(0), "1" * 16, 6) or pytest.fail("mine"),
+    "sessions.sessions_json": lambda c: sessions.sessions_json(c, account(0), HASH, sessions.Alive(1, 0)),
+    "sessions.delete_sessions": lambda c: sessions.delete_sessions(c, account(0)),
     "sessions.replace": lambda c: sessions.replace(c, sessions.NewSession(HASH, account(0), 1, 9), "a" * 64, 0),
     "sessions.session": lambda c: sessions.session(c, HASH) or pytest.fail("just made"),
     "sessions.touch": lambda c: sessions.touch(c, HASH, 5),
