@@ -1,0 +1,1 @@
+"""Random operations by the million, with an invariant after each: `make fuzz-curve`."""
