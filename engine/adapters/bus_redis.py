@@ -1,4 +1,4 @@
-"""Live events over Redis: pipelined publishing off the caller's path, and subscriptions that admit what they missed.
+"""Live events over Redis: published off the caller's path, and subscriptions that admit what they missed.
 
 Redis knows no namespaces for channels (pub/sub ignores the database number), so every channel carries a prefix.
 """

@@ -97,7 +97,7 @@ def _postgresql(url: URL, options: ConnectionOptions) -> Engine:
         "lock_timeout": options.lock_timeout_ms,
         "idle_in_transaction_session_timeout": options.idle_transaction_ms,
     }
-    return create_engine(
+    engine = create_engine(
         url,
         **_pool(options),
         connect_args={
@@ -106,6 +106,19 @@ def _postgresql(url: URL, options: ConnectionOptions) -> Engine:
             "application_name": "blitzhub",
         },
     )
+    event.listen(engine, "do_executemany", _copy)
+    event.listen(engine, "do_execute", lambda cursor, text, row, context: _copy(cursor, text, [row], context))
+    return engine
+
+
+def _copy(cursor: Any, text: str, rows: Any, _: Any) -> bool:
+    """Send the rows of a `COPY … FROM STDIN`, which SQLAlchemy cannot; counting it and reading its errors it can."""
+    if not text.startswith("COPY "):
+        return False
+    with cursor.copy(text) as copy:
+        for row in rows:
+            copy.write_row(row)
+    return True
 
 
 def _oracle(url: URL, options: ConnectionOptions) -> Engine:
