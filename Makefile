@@ -3,7 +3,7 @@ PYTHON := $(shell for each in python3 python3.14 python3.13 python3.12 python3.1
 	if $$each -c 'import sys; sys.exit(sys.version_info < (3, 11))' 2>/dev/null; then echo $$each; break; fi; done)
 VENV_PYTHON := .venv/bin/python
 
-.PHONY: run demo up test check bench kills reconcile fuzz-curve build python
+.PHONY: run demo up test check bench kills reconcile soak fuzz-curve build python
 
 run: build  ## start the local chain and the app; prints the address
 	@$(VENV_PYTHON) scripts/start.py
@@ -31,8 +31,12 @@ bench: python  ## orders a second through the whole trade path
 
 reconcile: python  ## ledger against chain, once, with what is in flight; exit code 1 where they differ
 	@$(VENV_PYTHON) -m workers reconcile --explain
+
 fuzz-curve: python  ## random operations on curves and pools, OPS of them, every invariant after each
 	@$(VENV_PYTHON) -m tests.fuzz --ops $(or $(OPS),1000000) $(if $(SEED),--seed $(SEED))
+
+soak: python  ## half an hour of everything that moves money, reconciled all the while: any alarm would be false
+	@$(VENV_PYTHON) -m tests.soak --minutes 30
 
 build: python
 	@$(VENV_PYTHON) scripts/prepare.py all

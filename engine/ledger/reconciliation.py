@@ -65,6 +65,7 @@ class Checked:
     look: Look
     findings: list[Finding]
     at_ms: int
+    looks: int
 
 
 class Reconciler:
@@ -124,10 +125,10 @@ class Reconciler:
         look = await self._sides.look()
         lines = {(line.address, line.asset): line for line in look.lines}
         suspects = await self._suspects(look, lines)
-        for _ in range(LOOKS - 1):
-            if not suspects:
-                break
+        looks = 1
+        while suspects and looks < LOOKS:
             await asyncio.sleep(LOOK_AGAIN_S)
+            looks += 1
             again = await self._sides.look({address for address, _ in suspects})
             lines |= {(line.address, line.asset): line for line in again.lines}
             suspects &= await self._suspects(again, lines)
@@ -136,7 +137,7 @@ class Reconciler:
             for line in (lines[holding] for holding in sorted(suspects))
         ]
         findings += await self._ledger_findings()
-        return Checked(replace(look, lines=list(lines.values())), findings, self._services.clock.now_ms())
+        return Checked(replace(look, lines=list(lines.values())), findings, self._services.clock.now_ms(), looks)
 
     async def _suspects(self, look: Look, lines: dict[Holding, Line]) -> set[Holding]:
         """The holdings of this look that nothing explains; arrivals that are not booked yet are noted in `lines`."""
