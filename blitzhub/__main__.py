@@ -6,6 +6,7 @@ names, so they stand here alone and a test starts the app through here.
 
 import argparse
 import contextlib
+import logging
 import os
 import socket
 import sys
@@ -16,9 +17,12 @@ from typing import Final
 import uvicorn
 
 from blitzhub.build_plugin import CSP_HASHES_FILE
-from engine import settings
+from engine import logs, settings
 
 _BUILD_FINISHED: Final = Path(".web/build") / CSP_HASHES_FILE  # the last thing a build writes
+WRONG_SETTINGS: Final = 2
+"""The exit status that no new start can change; a server that is away ends the start with 1."""
+
 _GRACEFUL_SHUTDOWN_S: Final = 3
 _FRAMEWORK_SWITCHES: Final = {
     "__REFLEX_SKIP_COMPILE": "true",
@@ -59,7 +63,12 @@ def main(arguments: Sequence[str] | None = None) -> int:
         return 1
     os.environ.update(_FRAMEWORK_SWITCHES)
     os.environ.setdefault("BLITZ_PUBLIC_URL", f"http://localhost:{options.port}")
-    loaded = settings.load()
+    try:
+        loaded = settings.load()
+    except settings.InvalidSettings as error:
+        sys.stderr.write(f"{error}\n")
+        return WRONG_SETTINGS
+    logs.configure("app", logging.WARNING)
     config = uvicorn.Config(
         "blitzhub.blitzhub:app",
         factory=True,

@@ -1,5 +1,6 @@
 """The composition root: settings become services. The only module that names an adapter."""
 
+import asyncio
 import logging
 from collections.abc import AsyncIterator
 from contextlib import AsyncExitStack, asynccontextmanager
@@ -17,7 +18,7 @@ from engine.adapters.rabbitmq.broker import RabbitBroker
 from engine.adapters.side_queue import BROKEN, SideQueue, client
 from engine.adapters.signer_http import HttpSigner
 from engine.adapters.vault_session import UnsafeTokenFile, VaultSession
-from engine.clock import SystemClock
+from engine.clock import ServerClock, SystemClock
 from engine.collector import calm_collector
 from engine.persistence.database import ConnectionOptions, Database
 from engine.persistence.trading import queued_tokens
@@ -37,12 +38,13 @@ async def open_services(settings: Settings) -> AsyncIterator[Services]:
 
     Raises:
         InvalidSettings: a URL names a part that does not exist.
+        Unavailable: the database or the broker cannot be reached; the sentence names the setting.
     """
     async with AsyncExitStack() as stack:
-        clock = SystemClock()
         database = open_database(settings)
         stack.callback(database.close)
-        database.migrate()
+        database.open()
+        clock = await _clock(database, stack)
         chain = RpcChain(settings.solana_rpc_url, settings.solana_ws_url)
         stack.push_async_callback(chain.close)
         broker = await _broker(settings, database)
@@ -61,6 +63,17 @@ async def open_services(settings: Settings) -> AsyncIterator[Services]:
             chain=chain,
             signer=signer,
         )
+
+
+async def _clock(database: Database, stack: AsyncExitStack) -> Clock:
+    """The server's clock where processes share one; SQLite's readers are all on this machine."""
+    if database.is_sqlite:
+        return SystemClock()
+    clock = ServerClock(database)
+    await clock.ask()
+    following = asyncio.create_task(clock.follow(), name="server-clock")
+    stack.callback(following.cancel)
+    return clock
 
 
 def open_database(settings: Settings) -> Database:

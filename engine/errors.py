@@ -39,3 +39,11 @@ class OutcomeUnknown(Refusal):
 
     code = "outcome_unknown"
     status = 504
+
+
+def last_words(error: BaseException) -> str:
+    """What an error says on one line; of a server's many lines the one that tells."""
+    lines = [line.strip() for line in str(error).splitlines() if line.strip()]
+    telling = [line for line in lines if "FATAL:" in line or "failed:" in line] or lines[:1]
+    text = telling[-1] if telling else type(error).__name__
+    return text.rpartition("FATAL:")[2].strip().rstrip(".")[:300]

@@ -15,7 +15,7 @@ from redis.exceptions import RedisError
 from engine.adapters.chain_rpc import RpcChain
 from engine.adapters.rabbitmq.connection import connect, disconnect
 from engine.bootstrap import open_database
-from engine.errors import Unavailable
+from engine.errors import Unavailable, last_words
 from engine.persistence.database import DatabaseError
 from engine.settings import Settings
 
@@ -40,13 +40,8 @@ def place(url: str) -> str:
 
 def reason(error: BaseException) -> str:
     """The last thing an error says, on one line: drivers put the server's own words at the end."""
-    cause = getattr(error, "orig", None) or error.__cause__ or error
-    lines = [line.strip() for line in str(cause).splitlines() if line.strip()]
-    telling = [line for line in lines if "FATAL:" in line or "failed:" in line] or lines[:1]
-    text = telling[-1] if telling else type(cause).__name__
-    if "Connection.Close" in text:
-        return "it refuses the virtual host"
-    return text.rpartition("FATAL:")[2].strip().rstrip(".")
+    text = last_words(getattr(error, "orig", None) or error.__cause__ or error)
+    return "it refuses the virtual host" if "Connection.Close" in text else text
 
 
 async def ask_database(settings: Settings) -> None:

@@ -34,6 +34,7 @@ class App:
     """`python -m blitzhub` on one data directory and chain; its address stays the same over restarts."""
 
     def __init__(self, data: Path, chain: Localnet, settings: dict[str, str] | None = None) -> None:
+        self.log = data / "app.log"
         self.port = free_port()
         self.url = f"http://localhost:{self.port}"
         self._environment = os.environ | {
@@ -53,11 +54,12 @@ class App:
     def start(self) -> None:
         """Start the process and wait until it answers."""
         command = [sys.executable, "-m", "blitzhub", "--port", str(self.port)]
-        self._process = subprocess.Popen(command, cwd=ROOT, env=self._environment)
+        with self.log.open("ab") as log:
+            self._process = subprocess.Popen(command, cwd=ROOT, env=self._environment, stderr=log)
         deadline_s = time.monotonic() + _START_LIMIT_S
         while time.monotonic() < deadline_s:
             status = self._process.poll()
-            assert status is None, f"the app ended at once with status {status}"
+            assert status is None, f"the app ended at once with status {status}: {self.log.read_text()[-5_000:]}"
             try:
                 with urllib.request.urlopen(f"{self.url}/api/health/live", timeout=2):
                     return
@@ -70,6 +72,12 @@ class App:
             process, self._process = self._process, None
             os.kill(process.pid, number)
             process.wait(_STOP_LIMIT_S)
+
+    @property
+    def pid(self) -> int:
+        """The process, which a restart changes."""
+        assert self._process is not None
+        return self._process.pid
 
     def kill(self) -> None:
         """End the process with SIGKILL, as a crash would."""

@@ -27,12 +27,13 @@ LIMIT_S: Final = 60.0
 
 
 class Worker:
-    """One `python -m workers trade`; its log goes to a file."""
+    """One `python -m workers trade`, its wall clock so many seconds off; its log goes to a file."""
 
-    def __init__(self, environment: dict[str, str], log: Path) -> None:
+    def __init__(self, environment: dict[str, str], log: Path, skew_s: int) -> None:
         self._log = log
         self.started_s = time.monotonic()
-        command = [sys.executable, "-m", "workers", "trade"]
+        skewed = ["-m", "tests.skewed", str(skew_s)] if skew_s else ["-m"]
+        command = [sys.executable, *skewed, "workers", "trade"]
         with log.open("wb") as out:
             self.process = subprocess.Popen(command, cwd=ROOT, env=os.environ | environment, stderr=out)
 
@@ -68,9 +69,9 @@ class Fleet:
         self._environment = environment
         self.workers: list[Worker] = []
 
-    def start(self) -> Worker:
+    def start(self, skew_s: int = 0) -> Worker:
         """One worker more."""
-        self.workers.append(Worker(self._environment, self._directory / f"worker{len(self.workers)}.log"))
+        self.workers.append(Worker(self._environment, self._directory / f"worker{len(self.workers)}.log", skew_s))
         return self.workers[-1]
 
     def kill(self) -> None:
@@ -121,8 +122,8 @@ class Market:
         for each in self.tokens:
             await self.broker.declare(each)
 
-    def order(self, on: TokenAddress) -> Order:
-        """The next order on a token."""
+    def order(self, on: TokenAddress, deadline_s: float = 3_600) -> Order:
+        """The next order on a token, with so much time left."""
         self.count += 1
         return make_order(
             Side.BUY,
@@ -130,7 +131,7 @@ class Market:
             number=self.count,
             who=self.count % self._accounts,
             on=on,
-            deadline_ms=int(time.time() * 1000) + 3_600_000,
+            deadline_ms=int((time.time() + deadline_s) * 1000),
         )
 
     async def publish(self, rounds: int) -> None:

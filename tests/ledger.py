@@ -4,7 +4,7 @@ from collections.abc import Iterable, Sequence
 from typing import Any, Final
 from uuid import UUID
 
-from sqlalchemy import Connection, insert, text
+from sqlalchemy import Connection, insert, text, update
 
 from engine.curve import Terms, opening_pool
 from engine.identifiers import SOL, AccountId, TokenAddress, order_id
@@ -43,18 +43,25 @@ def fund(connection: Connection, numbers: Iterable[int], lamports: int = 10 * ON
     for number in numbers:
         owner = account(number)
         connection.execute(insert(AccountRow).values(account_id=owner, wallet=wallet(number), simulated=0))
-        connection.execute(insert(BalanceRow).values(account_id=owner, asset=SOL, amount=lamports, account_seq=1))
-        deposit = {
-            "transfer_id": booking_id("deposit", owner),
-            "kind": "deposit",
-            "account_id": owner,
-            "asset": SOL,
-            "amount": lamports,
-            "account_seq": 1,
-            "address": wallet(number),
-            "created_at_ms": START_MS,
-        }
-        connection.execute(insert(TransferRow).values(deposit))
+        connection.execute(insert(BalanceRow).values(account_id=owner, asset=SOL, amount=0, account_seq=0))
+        deposit(connection, owner, wallet(number), lamports)
+
+
+def deposit(connection: Connection, owner: AccountId, address: str, lamports: int) -> None:
+    """An account's first deposit, to its trading wallet."""
+    mine = (BalanceRow.account_id == owner, BalanceRow.asset == SOL)
+    connection.execute(update(BalanceRow).where(*mine).values(amount=lamports, account_seq=1))
+    row = {
+        "transfer_id": booking_id("deposit", owner),
+        "kind": "deposit",
+        "account_id": owner,
+        "asset": SOL,
+        "amount": lamports,
+        "account_seq": 1,
+        "address": address,
+        "created_at_ms": START_MS,
+    }
+    connection.execute(insert(TransferRow).values(row))
 
 
 def list_tokens(connection: Connection, numbers: Iterable[int], **changes: Any) -> None:

@@ -9,6 +9,7 @@ from typing import Final
 
 import uvloop
 
+from engine import logs
 from engine import settings as settings_module
 from engine.bootstrap import open_services
 from engine.errors import Unavailable
@@ -40,11 +41,7 @@ def serve(name: str, work: Work, check: Callable[[Settings], None]) -> int:
 
 def serve_alone(name: str, work: WorkAlone, check: Callable[[Settings], None]) -> int:
     """The same for a service that opens by itself the few things it needs."""
-    logging.basicConfig(level=logging.INFO, format=f"%(asctime)s {name} %(levelname)s %(name)s %(message)s")
-    for noisy in ("aiormq", "aio_pika"):  # the adapter says in one line what they say in a traceback
-        logging.getLogger(noisy).setLevel(logging.CRITICAL)
-    for chatty in ("httpx", "httpx2", "alembic"):  # a line per request to the chain, three per start
-        logging.getLogger(chatty).setLevel(logging.WARNING)
+    logs.configure(name)
     try:
         settings = settings_module.load()
         check(settings)
@@ -53,7 +50,7 @@ def serve_alone(name: str, work: WorkAlone, check: Callable[[Settings], None]) -
     except InvalidSettings as error:
         sys.stderr.write(f"{error}\n")
         return WRONG_SETTINGS
-    except Unavailable as error:
+    except Unavailable as error:  # whoever keeps services running starts this one again
         sys.stderr.write(f"{error.detail}\n")
         return NO_SERVER
     return 0

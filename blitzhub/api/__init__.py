@@ -17,7 +17,7 @@ from blitzhub.api import (
     trading,
     withdrawals,
 )
-from blitzhub.api.limits import BodyLimit
+from blitzhub.api.limits import BodyLimit, TimeLimit
 from blitzhub.api.rate import Limiter, RateHeaders
 
 __all__ = ["PARTS", "create_api"]
@@ -37,6 +37,7 @@ def create_api() -> fastapi.FastAPI:
     )
     problems.install(api)
     api.add_middleware(BodyLimit)
+    api.add_middleware(TimeLimit)
     api.add_middleware(RateHeaders)
     api.state.limiter = Limiter()
     for part in PARTS:

@@ -10,7 +10,8 @@ from fastapi.exceptions import RequestValidationError
 from fastapi.responses import JSONResponse
 from starlette.exceptions import HTTPException
 
-from engine.errors import Refusal, Unavailable
+from engine.errors import OutcomeUnknown, Refusal, Unavailable
+from engine.persistence.database import CommitUnknown, DatabaseError, DatabaseUnavailable, is_outage, told
 
 _log = logging.getLogger(__name__)
 
@@ -72,10 +73,28 @@ def _invalid_request(_: Request, error: Exception) -> JSONResponse:
     return problem(422, "invalid_request", detail, errors=errors)
 
 
+def refused(refusal: Refusal) -> JSONResponse:
+    """The problem document of an expected no."""
+    headers = {"Retry-After": str(refusal.retry_after_s)} if isinstance(refusal, Unavailable) else None
+    return problem(refusal.status, refusal.code, refusal.detail, headers=headers, data=refusal.data)
+
+
 def _refusal(_: Request, error: Exception) -> JSONResponse:
     assert isinstance(error, Refusal)
-    headers = {"Retry-After": str(error.retry_after_s)} if isinstance(error, Unavailable) else None
-    return problem(error.status, error.code, error.detail, headers=headers, data=error.data)
+    return refused(error)
+
+
+def _database_error(request: Request, error: Exception) -> JSONResponse:
+    """A database that is away is told as such; what a statement did wrong is a bug and crashes."""
+    assert isinstance(error, DatabaseError)
+    if isinstance(error, CommitUnknown):
+        refusal: Refusal = OutcomeUnknown("We could not tell whether this was done; ask before you send it again.")
+    elif is_outage(error):
+        refusal = DatabaseUnavailable("The database does not take this now; nothing was changed.")
+    else:
+        raise error
+    _log.error("alert=database_error %s %s: %s", request.method, request.url.path, told(error))
+    return refused(refusal)
 
 
 def _crash(request: Request, _: Exception) -> JSONResponse:
@@ -88,4 +107,5 @@ def install(api: FastAPI) -> None:
     api.add_exception_handler(HTTPException, _http_error)
     api.add_exception_handler(RequestValidationError, _invalid_request)
     api.add_exception_handler(Refusal, _refusal)
+    api.add_exception_handler(DatabaseError, _database_error)
     api.add_exception_handler(Exception, _crash)

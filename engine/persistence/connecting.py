@@ -19,6 +19,14 @@ SQLITE_CHECKPOINT_PAGES: Final = 8_000
 
 POOL_WAIT_S: Final = 30
 
+_SILENT_PEER: Final = {
+    "keepalives_idle": 5,
+    "keepalives_interval": 2,
+    "keepalives_count": 3,
+    "tcp_user_timeout": 10_000,
+}
+"""A machine that vanished without a word is given up after about ten seconds; else its readers hang for two hours."""
+
 _POSTGRESQL_CONTENTION: Final = {"40001", "40P01", "55P03"}
 """serialization_failure, deadlock_detected, lock_not_available (lock_timeout)."""
 
@@ -104,6 +112,7 @@ def _postgresql(url: URL, options: ConnectionOptions) -> Engine:
             "options": " ".join(f"-c {name}={value}" for name, value in session.items()),
             "connect_timeout": options.connect_timeout_s,
             "application_name": "blitzhub",
+            **_SILENT_PEER,
         },
     )
     event.listen(engine, "do_executemany", _copy)

@@ -26,15 +26,20 @@ from engine.persistence.connecting import (
     is_contention,
     read_only_options,
 )
+from engine.persistence.failures import CommitUnknown, DatabaseUnavailable, is_outage, told
 
 __all__ = [
+    "CommitUnknown",
     "Connection",
     "ConnectionOptions",
     "Database",
     "DatabaseError",
+    "DatabaseUnavailable",
     "RefusedRow",
     "RowMapping",
     "is_contention",
+    "is_outage",
+    "told",
 ]
 
 Result = TypeVar("Result")
@@ -80,8 +85,25 @@ class Database:
             yield connection
 
     async def write(self, work: Callable[[Connection], Result]) -> Result:
-        """Run `work` in a write transaction, in a thread."""
-        return await self._in(self._writes, self.transaction, work)
+        """Run `work` in a write transaction, in a thread.
+
+        Raises:
+            CommitUnknown: the connection broke while it was committed.
+        """
+        done = False
+
+        def noted(connection: Connection) -> Result:
+            nonlocal done
+            result = work(connection)
+            done = True
+            return result
+
+        try:
+            return await self._in(self._writes, self.transaction, noted)
+        except DBAPIError as error:
+            if done and error.connection_invalidated:
+                raise CommitUnknown("the connection broke during a commit") from error
+            raise
 
     async def read(self, work: Callable[[Connection], Result]) -> Result:
         """Run `work` in a read-only transaction, in a thread; once more if its pooled connection was dead."""
@@ -106,6 +128,27 @@ class Database:
             DatabaseError: there is none.
         """
         await self.read(lambda connection: connection.execute(select(literal(1))).scalar_one())
+
+    @property
+    def place(self) -> str:
+        """Where it is, for a person: host and port, or the file. Never the URL, which may hold a password."""
+        if self.is_sqlite or not self.url.host:
+            return str(self.url.database)
+        return f"{self.url.host}:{self.url.port}" if self.url.port else self.url.host
+
+    def open(self) -> None:
+        """Connect and migrate.
+
+        Raises:
+            DatabaseUnavailable: the server is away or does not let us in; the sentence names the setting.
+        """
+        try:
+            self.migrate()
+        except SQLAlchemyError as error:
+            if not is_outage(error):
+                raise
+            reason = f"the database at {self.place} cannot be used: {told(error)}"
+            raise DatabaseUnavailable(f"BLITZ_DATABASE_URL: {reason}.") from error
 
     def migrate(self) -> None:
         """Create the database or bring it to the newest version."""

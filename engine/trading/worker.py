@@ -16,7 +16,16 @@ from typing import Final, TypeVar
 
 from engine.persistence import parked, trials
 from engine.persistence import trading as rows
-from engine.persistence.database import Connection, Database, DatabaseError, RefusedRow, is_contention
+from engine.persistence.database import (
+    CommitUnknown,
+    Connection,
+    Database,
+    DatabaseError,
+    RefusedRow,
+    is_contention,
+    is_outage,
+    told,
+)
 from engine.ports import Broker, Bus, BusMessage, Clock, Consumer, Delivery
 from engine.trading.batch import Batch
 from engine.trading.execution import Rejection
@@ -215,7 +224,8 @@ class TradeWorker:
             self.metrics.contended += 1
             await asyncio.sleep(random.uniform(0, CONTENTION_RETRY_S))
         else:
-            log.error("alert=database_error orders wait for the database", exc_info=error)
+            bug = None if isinstance(error, CommitUnknown) or is_outage(error) else error
+            log.error("alert=database_error orders wait for the database: %s", told(error), exc_info=bug)
             self.metrics.retries += 1
             await asyncio.sleep(RETRY_S)
 

@@ -5,6 +5,7 @@ production. On its way each statement is held against Oracle's rules (tests/port
 """
 
 import ast
+import time
 from collections.abc import Callable, Iterator
 from dataclasses import replace
 from pathlib import Path
@@ -29,6 +30,7 @@ from engine.persistence import (
     parked,
     rebuilding,
     reports,
+    server_time,
     sessions,
     settlements,
     switches,
@@ -305,6 +307,7 @@ STEPS: Final[dict[str, Callable[[Connection], Any]]] = {
     "api_keys.revoke_key": lambda c: api_keys.revoke_key(c, account(0), "1" * 16, 6) or pytest.fail("mine"),
     "sessions.sessions_json": lambda c: sessions.sessions_json(c, account(0), HASH, sessions.Alive(1, 0)),
     "sessions.delete_sessions": lambda c: sessions.delete_sessions(c, account(0)),
+    "server_time.now_ms": lambda c: abs(server_time.now_ms(c) - time.time() * 1000) < 5_000 or pytest.fail("hours off"),
     "sessions.replace": lambda c: sessions.replace(c, sessions.NewSession(HASH, account(0), 1, 9), "a" * 64, 0),
     "sessions.session": lambda c: sessions.session(c, HASH) or pytest.fail("just made"),
     "sessions.touch": lambda c: sessions.touch(c, HASH, 5),

@@ -16,10 +16,20 @@ from sqlmodel import SQLModel
 from engine.identifiers import SOL
 from engine.persistence import images
 from engine.persistence.bulk import insert_rows, select_by_keys, update_rows
-from engine.persistence.database import ConnectionOptions, Database, DatabaseError, RefusedRow, is_contention
+from engine.persistence.database import (
+    CommitUnknown,
+    Connection,
+    ConnectionOptions,
+    Database,
+    DatabaseError,
+    RefusedRow,
+    is_contention,
+    is_outage,
+)
 from engine.persistence.trading import BALANCES, TOKENS
 from tests.databases import emptied, postgresql
 from tests.ledger import account, all_of, fund, list_tokens, token
+from tests.line import line_to
 
 LIMIT_S: Final = 30.0
 MANY: Final = 2_500
@@ -55,6 +65,30 @@ def test_a_snapshot_sees_one_moment_and_writes_nothing(database: Database) -> No
             fund(reading, [1])
     with database.snapshot() as reading:
         assert len(all_of(reading, "accounts")) == 1
+
+
+async def test_a_connection_that_breaks_during_a_commit_leaves_the_outcome_open_and_one_that_breaks_before_does_not(
+    database: Database,
+) -> None:
+    with line_to(database.url.host or "127.0.0.1", database.url.port or 5432) as line:
+        cut_off = Database(database.url.set(host="127.0.0.1", port=line.port).render_as_string(hide_password=False))
+
+        def write_then_cut(connection: Connection) -> None:
+            fund(connection, [0])
+            line.cut()
+
+        def cut_then_write(connection: Connection) -> None:
+            line.cut()
+            fund(connection, [0])
+
+        with pytest.raises(CommitUnknown):
+            await cut_off.write(write_then_cut)
+        line.mend()
+        with pytest.raises(DatabaseError) as before:
+            await cut_off.write(cut_then_write)
+        assert not isinstance(before.value, CommitUnknown)
+        assert is_outage(before.value)
+        cut_off.close()
 
 
 def test_a_transaction_after_a_snapshot_on_the_same_connection_may_write(database: Database) -> None:

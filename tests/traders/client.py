@@ -20,6 +20,7 @@ class Refused(Exception):
         self.status = response.status_code
         self.code = str(problem.get("code", "unreadable"))
         self.retry_after_s = float(response.headers.get("retry-after", 1))
+        self.headers = response.headers
         super().__init__(f"{self.status} {self.code}: {problem.get('detail', response.text[:200])}")
 
 

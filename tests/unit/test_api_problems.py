@@ -1,18 +1,22 @@
 """Every error of the API leaves as a problem document with a stable code."""
 
+import asyncio
 from collections.abc import Iterator
 
 import pytest
 from fastapi import FastAPI
 from fastapi.testclient import TestClient
 from pydantic import BaseModel
+from sqlalchemy.exc import IntegrityError, OperationalError, ProgrammingError, SQLAlchemyError
+from sqlalchemy.exc import TimeoutError as PoolTimeout
 from starlette.applications import Starlette
 from starlette.requests import Request
 from starlette.routing import Mount
 
-from blitzhub.api import health, problems
-from blitzhub.api.limits import MAX_BODY_BYTES, MAX_IMAGE_BODY_BYTES, BodyLimit
+from blitzhub.api import health, limits, problems
+from blitzhub.api.limits import MAX_BODY_BYTES, MAX_IMAGE_BODY_BYTES, BodyLimit, TimeLimit
 from engine.errors import Refusal, Unavailable
+from engine.persistence.database import CommitUnknown
 
 
 class _Paused(Refusal):
@@ -24,11 +28,21 @@ class _Order(BaseModel):
     lamports: str
 
 
+_DATABASE_ERRORS: dict[str, SQLAlchemyError] = {
+    "away": OperationalError("SELECT secret", {}, Exception("secret-host is away")),
+    "pool": PoolTimeout("all connections are in use"),
+    "commit": CommitUnknown("secret-host broke during a commit"),
+    "row": IntegrityError("INSERT secret", {}, Exception("secret key")),
+    "statement": ProgrammingError("SELEKT secret", {}, Exception("syntax")),
+}
+
+
 def _api_of_errors() -> FastAPI:
     """The API's own error handling and limits around routes that fail in every way."""
     api = FastAPI()
     problems.install(api)
     api.add_middleware(BodyLimit)
+    api.add_middleware(TimeLimit)
     api.include_router(health.router)
 
     @api.post("/order")
@@ -46,6 +60,15 @@ def _api_of_errors() -> FastAPI:
     @api.get("/unavailable")
     async def unavailable() -> None:
         raise Unavailable("The queue is out of reach.")
+
+    @api.get("/database/{kind}")
+    async def database(kind: str) -> None:
+        raise _DATABASE_ERRORS[kind]
+
+    @api.get("/hang")
+    @api.post("/hang")
+    async def hang() -> None:
+        await asyncio.Event().wait()
 
     @api.get("/crash")
     async def crash() -> None:
@@ -79,6 +102,38 @@ def test_an_unavailable_part_says_when_to_ask_again(client: TestClient) -> None:
     answer = client.get("/api/unavailable")
     assert (answer.status_code, answer.json()["code"]) == (503, "unavailable")
     assert answer.headers["retry-after"] == "2"
+
+
+@pytest.mark.parametrize(
+    ("kind", "status", "code"),
+    [
+        ("away", 503, "database_unavailable"),
+        ("pool", 503, "database_unavailable"),
+        ("commit", 504, "outcome_unknown"),
+        ("row", 500, "internal_error"),
+        ("statement", 500, "internal_error"),
+    ],
+)
+def test_a_database_that_is_away_is_told_from_a_bug(
+    client: TestClient, caplog: pytest.LogCaptureFixture, kind: str, status: int, code: str
+) -> None:
+    answer = client.get(f"/api/database/{kind}")
+    assert (answer.status_code, answer.json()["code"]) == (status, code)
+    assert answer.headers["content-type"] == "application/problem+json"
+    assert ("retry-after" in answer.headers) == (status == 503)
+    assert "secret" not in answer.text
+    assert ("alert=database_error" in caplog.text) == (status != 500)
+
+
+def test_what_hangs_is_answered_for(
+    client: TestClient, monkeypatch: pytest.MonkeyPatch, caplog: pytest.LogCaptureFixture
+) -> None:
+    monkeypatch.setattr(limits, "ANSWER_LIMIT_S", 0.05)
+    read, done = client.get("/api/hang"), client.post("/api/hang")
+    assert (read.status_code, read.json()["code"]) == (503, "unavailable")
+    assert "retry-after" in read.headers
+    assert (done.status_code, done.json()["code"]) == (504, "outcome_unknown")
+    assert caplog.text.count("alert=no_answer") == 2
 
 
 def test_a_crash_tells_nothing_of_its_inside(client: TestClient) -> None:
