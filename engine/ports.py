@@ -230,6 +230,14 @@ class Blockhash:
 
 
 @dataclass(frozen=True, slots=True)
+class ChainTip:
+    """The newest finalized block: its slot and its height."""
+
+    slot: int
+    height: int
+
+
+@dataclass(frozen=True, slots=True)
 class SignatureStatus:
     """Where a landed transaction stands. `error` is the chain's own text, None for success."""
 
@@ -299,8 +307,13 @@ class Chain(Protocol):
         """Hand signed bytes to the cluster; its refusal each, None when taken. Says nothing about landing."""
         ...
 
-    async def statuses(self, signatures: Sequence[str], search_history: bool = False) -> list[SignatureStatus | None]:
-        """Where each stands, None for not landed; any number, batched by 256."""
+    async def statuses(
+        self, signatures: Sequence[str], search_history: bool = False, since_slot: int = 0
+    ) -> list[SignatureStatus | None]:
+        """Where each stands, None for not landed; any number, batched by 256.
+
+        A node that has not seen `since_slot` yet is as good as out of reach.
+        """
         ...
 
     def confirmations(self) -> AsyncIterator[str]:
@@ -314,8 +327,12 @@ class Chain(Protocol):
         """Ask to hear of these signatures on the confirmations socket; harmless when there is none."""
         ...
 
-    async def finalized_block_height(self) -> int:
-        """The block height at `finalized`: what proves that a blockhash has expired."""
+    async def finalized(self) -> ChainTip:
+        """The newest finalized block: half of what proves that a transaction can never land."""
+        ...
+
+    async def usable_blockhashes(self, blockhashes: Sequence[str], since_slot: int) -> set[str]:
+        """Those that the finalized state, of `since_slot` or later, still takes; the other half."""
         ...
 
     async def balances(

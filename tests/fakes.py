@@ -17,6 +17,7 @@ from engine.ports import (
     Blockhash,
     ChainAccount,
     ChainBalances,
+    ChainTip,
     Consumer,
     SignatureStatus,
 )
@@ -92,8 +93,8 @@ class FakeChain:
     async def watch(self, signatures: Sequence[str]) -> None:
         """Nothing is ever confirmed."""
 
-    async def finalized_block_height(self) -> int:
-        return 0
+    async def finalized(self) -> ChainTip:
+        return ChainTip(0, 0)
 
     async def balances(
         self, addresses: Sequence[str], token_holdings: Sequence[tuple[str, str]], finalized: bool = False

@@ -25,7 +25,7 @@ from engine.services import Services
 from engine.settings import Settings, load
 from engine.settlement.confirming import Hooks
 from engine.settlement.programs import TOKEN_ACCOUNT_SIZE, mint_size_bytes
-from engine.settlement.service import SettlementService
+from engine.settlement.service import ALONE, SettlementService
 from engine.settlement.settlement import Kind
 from engine.settlement.signer import LocalSigner
 from engine.trading import graduation
@@ -234,7 +234,7 @@ class Launches:
         self.failed.append((row["token"], error))
         return []
 
-    def service(self, services: Services) -> SettlementService:
+    def service(self, services: Services, name: str = ALONE) -> SettlementService:
         """A settlement service with these hooks."""
         return SettlementService(
             services,
@@ -242,6 +242,7 @@ class Launches:
                 Kind.LAUNCH: Hooks(self.on_confirmed, self.on_failed),
                 Kind.GRADUATION: Hooks(graduation.confirmed),
             },
+            name,
         )
 
 

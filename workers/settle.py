@@ -2,6 +2,9 @@
 
 import argparse
 import asyncio
+import os
+import secrets
+import socket
 from collections.abc import Sequence
 from functools import partial
 
@@ -10,7 +13,7 @@ from engine.ledger.endings import withdrawal_hooks
 from engine.ledger.releases import Releases
 from engine.services import Services
 from engine.settlement.confirming import Hooks
-from engine.settlement.service import SettlementService
+from engine.settlement.service import ALONE, SettlementService
 from engine.settlement.settlement import Kind
 from engine.trading import graduation, launch
 from workers import trade
@@ -21,11 +24,12 @@ def main(arguments: Sequence[str]) -> int:
     """Settle as a process of its own; returns the exit code."""
     parser = argparse.ArgumentParser(prog="python -m workers settle", description="Repeat the ledger on the chain.")
     parser.parse_args(arguments)
-    return serve("settle", run, refuse_embedded)
+    name = f"{socket.gethostname()[:40]}-{os.getpid()}-{secrets.token_hex(3)}"
+    return serve("settle", partial(run, name=name), refuse_embedded)
 
 
-async def run(services: Services, stop: asyncio.Event) -> None:
-    """Settle and scan until `stop` is set; begins once the chain answers.
+async def run(services: Services, stop: asyncio.Event, name: str = ALONE) -> None:
+    """Settle under that name and scan until `stop` is set; begins once the chain answers.
 
     A launch's confirmation executes the creator's first buy with the trade worker's own function.
     """
@@ -38,7 +42,7 @@ async def run(services: Services, stop: asyncio.Event) -> None:
         Kind.GRADUATION: Hooks(graduation.confirmed),
         **withdrawal_hooks(),
     }
-    settlement = SettlementService(services, hooks)
+    settlement = SettlementService(services, hooks, name)
     async with asyncio.TaskGroup() as group:
         group.create_task(settlement.run(stop), name="settlement")
         group.create_task(DepositScan(services).run(stop), name="deposits")

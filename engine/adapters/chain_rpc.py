@@ -17,12 +17,19 @@ from solana.rpc.core import RPCException
 from solana.rpc.models import DataSliceOpts
 from solders.commitment_config import CommitmentLevel
 from solders.errors import SerdeJSONError
+from solders.hash import Hash
 from solders.pubkey import Pubkey
-from solders.rpc.config import RpcSendTransactionConfig, RpcSignaturesForAddressConfig, RpcTransactionConfig
-from solders.rpc.requests import GetSignaturesForAddress, GetTransaction, SendRawTransaction
+from solders.rpc.config import (
+    RpcContextConfig,
+    RpcSendTransactionConfig,
+    RpcSignaturesForAddressConfig,
+    RpcTransactionConfig,
+)
+from solders.rpc.requests import GetSignaturesForAddress, GetTransaction, IsBlockhashValid, SendRawTransaction
 from solders.rpc.responses import (
     GetSignaturesForAddressResp,
     GetTransactionResp,
+    IsBlockhashValidResp,
     SendTransactionResp,
     batch_from_json,
 )
@@ -38,6 +45,7 @@ from engine.ports import (
     Blockhash,
     ChainAccount,
     ChainBalances,
+    ChainTip,
     Movement,
     SignatureStatus,
 )
@@ -102,12 +110,16 @@ class RpcChain:
         answers = await self._batched(requests, SendTransactionResp, SENDS_PER_REQUEST)
         return [None if isinstance(answer, SendTransactionResp) else str(answer) for answer in answers]
 
-    async def statuses(self, signatures: Sequence[str], search_history: bool = False) -> list[SignatureStatus | None]:
-        """Where each stands, in the same order."""
+    async def statuses(
+        self, signatures: Sequence[str], search_history: bool = False, since_slot: int = 0
+    ) -> list[SignatureStatus | None]:
+        """Where each stands, in the same order, as told by a node that has seen that slot."""
         found: list[SignatureStatus | None] = []
         for part in _parts(signatures, STATUSES_PER_REQUEST):
             wanted = [Signature.from_string(signature) for signature in part]
             answer = await _answer(self._client.get_signature_statuses(wanted, search_history))
+            if answer.context.slot < since_slot:
+                raise ChainUnavailable(f"the Solana node is at slot {answer.context.slot}, behind {since_slot}")
             found.extend(None if status is None else _status(status) for status in answer.value)
         return found
 
@@ -119,9 +131,21 @@ class RpcChain:
         """Ask to hear of these signatures; harmless when there is no socket."""
         await self._socket.watch(signatures)
 
-    async def finalized_block_height(self) -> int:
-        """The block height at `finalized`."""
-        return int((await _answer(self._client.get_block_height(Finalized))).value)
+    async def finalized(self) -> ChainTip:
+        """The newest finalized block."""
+        found = (await _answer(self._client.get_epoch_info(Finalized))).value
+        return ChainTip(found.absolute_slot, found.block_height)
+
+    async def usable_blockhashes(self, blockhashes: Sequence[str], since_slot: int) -> set[str]:
+        """Those that the finalized state, of that slot or later, still takes."""
+        config = RpcContextConfig(CommitmentLevel.Finalized, since_slot)
+        requests = [
+            IsBlockhashValid(Hash.from_string(blockhash), config, number)
+            for number, blockhash in enumerate(blockhashes)
+        ]
+        answers = await self._batched(requests, IsBlockhashValidResp, READS_PER_REQUEST)
+        told = zip(blockhashes, answers, strict=True)
+        return {blockhash for blockhash, answer in told if _value(answer, IsBlockhashValidResp)}
 
     async def balances(
         self, addresses: Sequence[str], token_holdings: Sequence[tuple[str, str]], finalized: bool = False

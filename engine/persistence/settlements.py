@@ -6,7 +6,7 @@ Every change names the attempt it knows. If the row has moved on meanwhile nothi
 from collections.abc import Callable, Sequence
 from typing import Any, Final
 
-from sqlalchemy import Connection, RowMapping, Select, bindparam, insert, select, update
+from sqlalchemy import ColumnElement, Connection, RowMapping, Select, and_, bindparam, insert, or_, select, update
 
 from engine.persistence.bulk import chunks, insert_rows
 from engine.persistence.launches import WALLETS
@@ -17,6 +17,7 @@ from engine.trading.orders import Side
 from engine.trading.rows import Row
 
 WITHDRAWALS: Final = table(WithdrawalRow)
+_KEPT_BY_FAILURE: Final = [kind.value for kind in Kind if not kind.is_undone_by_failure]
 _TEXTS: Final = (TOKENS.c.decimals, TOKENS.c.name, TOKENS.c.symbol, TOKENS.c.uri)
 
 
@@ -26,15 +27,54 @@ def pending(connection: Connection, limit: int) -> list[Settlement]:
     return [_settlement(row) for row in connection.execute(statement.limit(limit)).mappings()]
 
 
+def reserved(connection: Connection) -> list[Settlement]:
+    """Those whose outflow is still to come besides what is pending: signed ones, and failed ones that are not undone.
+
+    Without their signed bytes.
+    """
+    statement = _without_bytes().where(
+        or_(
+            SETTLEMENTS.c.state == State.SIGNED.value,
+            and_(SETTLEMENTS.c.state == State.FAILED.value, SETTLEMENTS.c.kind.in_(_KEPT_BY_FAILURE)),
+        )
+    )
+    return [_settlement(row) for row in connection.execute(statement).mappings()]
+
+
+def settled_later(connection: Connection, slot: int) -> list[tuple[Settlement, int]]:
+    """Those confirmed in a later slot than this, each with its own, without their signed bytes."""
+    statement = _without_bytes().where(SETTLEMENTS.c.slot > slot, SETTLEMENTS.c.state == State.CONFIRMED.value)
+    return [(_settlement(row), row["slot"]) for row in connection.execute(statement).mappings()]
+
+
 def in_state(connection: Connection, state: State) -> list[Settlement]:
     """Every settlement in that state."""
     return [_settlement(row) for row in connection.execute(_settlements(state)).mappings()]
 
 
-def confirmed_since(connection: Connection, created_since_ms: int) -> list[tuple[Settlement, int]]:
-    """Confirmed settlements made since then, each with the slot it was confirmed in."""
+def adopt(connection: Connection, worker: str, left_by: Sequence[str], created_since_ms: int) -> None:
+    """Make that worker the one who follows what these left, and what nobody follows.
+
+    Everything signed, and what is so young that it may be confirmed and not yet finalized.
+    """
+    ownerless = or_(SETTLEMENTS.c.worker.in_(left_by), SETTLEMENTS.c.worker.is_(None))
+    for found in (
+        SETTLEMENTS.c.state == State.SIGNED.value,
+        and_(SETTLEMENTS.c.state == State.CONFIRMED.value, SETTLEMENTS.c.created_at_ms >= created_since_ms),
+    ):
+        connection.execute(update(SETTLEMENTS).where(found, ownerless).values(worker=worker))
+
+
+def signed_of(connection: Connection, worker: str) -> list[Settlement]:
+    """The signed settlements that this worker follows."""
+    statement = _settlements(State.SIGNED).where(SETTLEMENTS.c.worker == worker)
+    return [_settlement(row) for row in connection.execute(statement).mappings()]
+
+
+def confirmed_of(connection: Connection, worker: str, created_since_ms: int) -> list[Settlement]:
+    """This worker's confirmed settlements that were made since then."""
     statement = _settlements(State.CONFIRMED).where(SETTLEMENTS.c.created_at_ms >= created_since_ms)
-    return [(_settlement(row), row["slot"]) for row in connection.execute(statement).mappings()]
+    return [_settlement(row) for row in connection.execute(statement.where(SETTLEMENTS.c.worker == worker)).mappings()]
 
 
 def by_id(connection: Connection, settlement_ids: Sequence[str]) -> dict[str, Settlement]:
@@ -61,12 +101,18 @@ def _settlements(state: State) -> Select[Any]:
     return _all_settlements().where(SETTLEMENTS.c.state == state.value)
 
 
-def _all_settlements() -> Select[Any]:
+def _all_settlements(*columns: ColumnElement[Any]) -> Select[Any]:
+    """With these columns of theirs, or all."""
     return (
-        select(SETTLEMENTS, *_TEXTS, WITHDRAWALS.c.fee_lamports.label("charge_lamports"))
+        select(*(columns or SETTLEMENTS.c), *_TEXTS, WITHDRAWALS.c.fee_lamports.label("charge_lamports"))
         .join_from(SETTLEMENTS, TOKENS, SETTLEMENTS.c.token == TOKENS.c.address, isouter=True)
         .outerjoin(WITHDRAWALS, WITHDRAWALS.c.withdrawal_id == SETTLEMENTS.c.settlement_id)
     )
+
+
+def _without_bytes() -> Select[Any]:
+    """Planning needs no bytes, and most of a row is them."""
+    return _all_settlements(*(each for each in SETTLEMENTS.c if each.name != "signed_bytes"))
 
 
 def _settlement(row: RowMapping) -> Settlement:
@@ -91,7 +137,7 @@ def _settlement(row: RowMapping) -> Settlement:
         attempt=row["attempt"],
         errors=row["errors"],
         signature=row["signature"],
-        signed_bytes=row["signed_bytes"],
+        signed_bytes=row.get("signed_bytes"),
         last_valid_block_height=row["last_valid_block_height"],
         created_at_ms=row["created_at_ms"],
         charge_lamports=row["charge_lamports"] or 0,
@@ -133,12 +179,16 @@ _STORE_SIGNED: Final = (
         signature=bindparam("new_signature"),
         signed_bytes=bindparam("new_bytes"),
         last_valid_block_height=bindparam("new_height"),
+        worker=bindparam("new_worker"),
     )
 )
 
 
-def store_signed(connection: Connection, signed: Sequence[Settlement]) -> set[str]:
-    """Store the signed bytes of these, each under the attempt it carries; the ids of those that were still free."""
+def store_signed(connection: Connection, signed: Sequence[Settlement], worker: str) -> set[str]:
+    """Store the signed bytes of these, each under the attempt it carries; the ids of those that were still free.
+
+    `worker` follows them from now on.
+    """
     rows = [
         {
             "key_id": settlement.settlement_id,
@@ -147,6 +197,7 @@ def store_signed(connection: Connection, signed: Sequence[Settlement]) -> set[st
             "new_signature": settlement.signature,
             "new_bytes": settlement.signed_bytes,
             "new_height": settlement.last_valid_block_height,
+            "new_worker": worker,
         }
         for settlement in signed
     ]

@@ -120,7 +120,10 @@ class TokenRow(SQLModel, table=True):
 
 
 class BalanceRow(SQLModel, table=True):
-    """What an account holds of one asset. The SOL row carries the account's `account_seq`."""
+    """What an account holds of one asset.
+
+    The SOL row carries the account's `account_seq` and, if the account is frozen, the reason its owner is told.
+    """
 
     __tablename__ = "balances"
     # Not by amount as well: every trade changes two amounts, and would move two entries of the index.
@@ -129,6 +132,7 @@ class BalanceRow(SQLModel, table=True):
     asset: str = key(44)
     amount: int = bigint()
     account_seq: int = bigint()
+    frozen: str | None = maybe(200)
 
 
 class OrderRow(SQLModel, table=True):
@@ -204,12 +208,13 @@ class TradeRow(SQLModel, table=True):
 
 
 class SettlementRow(SQLModel, table=True):
-    """The on-chain leg of one movement: what must be paid, the signed bytes, and where they stand."""
+    """The on-chain leg of one movement: what must be paid, the signed bytes, where they stand, and who follows them."""
 
     __tablename__ = "settlements"
     __table_args__ = (
         Index("ix_settlements_state", "state", "created_at_ms"),
         Index("ix_settlements_signature", "signature"),
+        Index("ix_settlements_slot", "slot"),
     )
     settlement_id: str = key(32)
     kind: str = text(12)
@@ -230,6 +235,7 @@ class SettlementRow(SQLModel, table=True):
     signature: str | None = maybe(88)
     signed_bytes: bytes | None = Field(default=None, sa_type=LargeBinary, nullable=True)
     last_valid_block_height: int = bigint()
+    worker: str | None = maybe(60)
     slot: int = bigint()
     fee_lamports: int = bigint()
     created_at_ms: int = bigint()
@@ -358,6 +364,16 @@ class ScanCursorRow(SQLModel, table=True):
     address: str = key(44)
     signature: str | None = maybe(88)
     lamports: int = bigint()
+
+
+class HeartbeatRow(SQLModel, table=True):
+    """A worker's newest sign of life."""
+
+    __tablename__ = "heartbeats"
+    service: str = key(20)
+    worker: str = key(60)
+    beats: int = bigint()
+    at_ms: int = bigint()
 
 
 class SwitchRow(SQLModel, table=True):

@@ -1,7 +1,7 @@
 """Confirming: what became of the transactions in flight, told by their statuses and never by a clock.
 
-Landed is what the cluster's history knows. Dropped is what it does not know after the finalized block height has passed
-the transaction's last valid one; only then, or after a finalized error, is a settlement signed again.
+Landed is what the cluster's history knows. Dropped is what it does not know after the finalized chain has left the
+transaction's blockhash behind; only then, or after a finalized error, is a settlement signed again.
 """
 
 import logging
@@ -17,7 +17,7 @@ from engine.ports import BusMessage, SignatureStatus
 from engine.services import Services
 from engine.settlement.flights import Flight, Flights
 from engine.settlement.settlement import Kind, Settlement, State
-from engine.settlement.transactions import fee_lamports_of
+from engine.settlement.transactions import blockhash_of, fee_lamports_of
 from engine.trading import events
 from engine.trading.orders import OrderState
 from engine.trading.rows import booking_id
@@ -62,7 +62,7 @@ class Confirmer:
     ) -> None:
         self._services, self._flights, self._hooks = services, flights, hooks
 
-    async def look(self, flights: Sequence[Flight], search_history: bool = False) -> list[Flight]:
+    async def look(self, flights: Sequence[Flight], search_history: bool = False, since_slot: int = 0) -> list[Flight]:
         """Ask for the statuses of these and act on them; the ones that did not land.
 
         Raises:
@@ -70,7 +70,8 @@ class Confirmer:
         """
         if not flights:
             return []
-        found = await self._services.chain.statuses([flight.signature for flight in flights], search_history)
+        signatures = [flight.signature for flight in flights]
+        found = await self._services.chain.statuses(signatures, search_history, since_slot)
         pairs = [
             (flight, status)
             for flight, status in zip(flights, found, strict=True)
@@ -83,65 +84,77 @@ class Confirmer:
         return [flight for flight, status in pairs if status is None]
 
     async def give_back_expired(self, missing: Sequence[Flight]) -> list[Flight]:
-        """Of transactions that have no status, take back those that can never land; the others.
-
-        The height is read before the history: a block at that height or below would have been in it.
-        """
-        if not missing:
-            return []
-        height = await self._services.chain.finalized_block_height()
-        overdue = [flight for flight in missing if flight.settlement.last_valid_block_height < height]
-        dropped = await self.look(overdue, search_history=True)
+        """Of transactions that have no status, take back those that can never land; the others."""
+        expired, slot = await self._expired(missing)
+        dropped = await self.look(expired, search_history=True, since_slot=slot)
         for flight in dropped:
             log.warning("settlement %s was dropped; it will be signed again", flight.settlement.settlement_id)
             change = partial(
                 rows.take_back, settlement=flight.settlement, state=State.PENDING, errors=flight.settlement.errors
             )
             await self._services.database.write(change)
-            self._flights.give_back(flight)
-        gone = {flight.signature for flight in overdue}
+            self._flights.drop(flight)
+        gone = {flight.signature for flight in expired}
         return [flight for flight in missing if flight.signature not in gone]
+
+    async def _expired(self, missing: Sequence[Flight]) -> tuple[list[Flight], int]:
+        """Those whose blockhash is too old for every block to come, and the finalized slot this was seen at.
+
+        The height alone is not believed: a node that lags once, when it says how long a blockhash is good, makes a
+        living transaction look dead. The finalized state itself must refuse the blockhash too. Whoever then looks for
+        the transaction in the history of a node that has seen this slot, and finds none, has the proof.
+        """
+        if not missing:
+            return [], 0
+        chain = self._services.chain
+        tip = await chain.finalized()
+        overdue = {
+            flight.signature: blockhash_of(flight.transaction)
+            for flight in missing
+            if flight.settlement.last_valid_block_height < tip.height
+        }
+        usable = await chain.usable_blockhashes(sorted(set(overdue.values())), tip.slot)
+        expired = {signature for signature, blockhash in overdue.items() if blockhash not in usable}
+        return [flight for flight in missing if flight.signature in expired], tip.slot
 
     async def follow_to_finality(self) -> list[Flight]:
         """Let go of confirmed transactions that are finalized; those that have no status at the moment.
 
         One that the cluster took back and can never land any more is signed again: the ledger has moved for good.
         """
-        following = list(self._flights.unfinalized.values())
-        if not following:
-            return []
-        chain = self._services.chain
-        height = await chain.finalized_block_height()
-        found = await chain.statuses([flight.signature for flight in following])
-        missing = []
-        for flight, status in zip(following, found, strict=True):
-            if status is None:
-                missing.append(flight)
-            elif status.finalized:
+        missing = await self._not_final(list(self._flights.unfinalized.values()))
+        expired, slot = await self._expired(missing)
+        vanished = await self._not_final(expired, search_history=True, since_slot=slot)
+        for flight in vanished:
+            await self._vanished(flight)
+        gone = {flight.signature for flight in expired}
+        return [flight for flight in missing if flight.signature not in gone]
+
+    async def _not_final(
+        self, flights: list[Flight], search_history: bool = False, since_slot: int = 0
+    ) -> list[Flight]:
+        """Let go of the finalized ones; those that have no status."""
+        signatures = [flight.signature for flight in flights]
+        found = await self._services.chain.statuses(signatures, search_history, since_slot) if flights else []
+        for flight, status in zip(flights, found, strict=True):
+            if status is not None and status.finalized:
                 self._flights.unfinalized.pop(flight.signature, None)
-        overdue = [flight for flight in missing if flight.settlement.last_valid_block_height < height]
-        history = await chain.statuses([flight.signature for flight in overdue], search_history=True)
-        for flight, status in zip(overdue, history, strict=True):
-            if status is None:
-                await self._vanished(flight)
-            elif status.finalized:
-                self._flights.unfinalized.pop(flight.signature, None)
-        return [flight for flight in missing if flight.settlement.last_valid_block_height >= height]
+        return [flight for flight, status in zip(flights, found, strict=True) if status is None]
 
     async def _vanished(self, flight: Flight) -> None:
         settlement = replace(flight.settlement, state=State.CONFIRMED)
         log.error("alert=confirmed_vanished settlement %s is signed again", settlement.settlement_id)
         change = partial(rows.take_back, settlement=settlement, state=State.PENDING, errors=settlement.errors)
         await self._services.database.write(change)
-        self._flights.give_back(flight)
+        self._flights.drop(flight)
 
     async def _confirm(self, landed: list[tuple[Flight, SignatureStatus | None]]) -> None:
         pairs = [(flight.settlement, status.slot) for flight, status in landed if status is not None]
         if not pairs:
             return
         messages = await self._services.database.write(partial(self._record, landed=pairs))
-        for (flight, _), (_, slot) in zip(landed, pairs, strict=True):
-            self._flights.land(flight, slot)
+        for flight, _ in landed:
+            self._flights.land(flight)
         self._services.bus.publish(messages)
 
     def _record(self, connection: Connection, landed: list[tuple[Settlement, int]]) -> list[BusMessage]:
@@ -167,10 +180,7 @@ class Confirmer:
         fee = self._network_fee(flight, await self._services.signer.fee_payer())
         record = partial(self._record_error, flight=flight, state=state, errors=errors, error=error[:300], fee=fee)
         self._services.bus.publish(await self._services.database.write(record))
-        if state is State.FAILED:
-            self._flights.fail(settlement)
-        else:
-            self._flights.give_back(flight)
+        self._flights.drop(flight)
 
     def _record_error(
         self, connection: Connection, flight: Flight, state: State, errors: int, error: str, fee: dict[str, Any]
@@ -191,7 +201,6 @@ class Confirmer:
         log.error("alert=settlement_refused settlement %s: %s", settlement.settlement_id, error)
         record = partial(self._record_refusal, settlement=settlement, error=error[:300])
         self._services.bus.publish(await self._services.database.write(record))
-        self._flights.fail(settlement)
 
     def _record_refusal(self, connection: Connection, settlement: Settlement, error: str) -> list[BusMessage]:
         if not rows.take_back(connection, settlement, State.FAILED, settlement.errors, error):

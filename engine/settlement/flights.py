@@ -1,6 +1,6 @@
-"""What the settlement worker keeps in mind between database reads: attempts on their way, and what just settled.
+"""What a settlement worker keeps in mind between database reads: the attempts it follows.
 
-A shadow of rows, never the truth: it is filled from the database at start, and a row moves only by compare-and-set.
+A shadow of rows, never the truth: it is filled from the database, and a row moves only by compare-and-set.
 """
 
 from collections.abc import Iterable
@@ -20,19 +20,11 @@ class Flight:
 
 
 class Flights:
-    """The attempts in flight by signature, the failed ones whose money stays reserved, and the newly confirmed.
-
-    Confirmed ones are kept twice: until balance reads show them, and until they are finalized.
-    """
+    """The attempts in flight, and the confirmed ones that are not finalized yet, by signature."""
 
     def __init__(self) -> None:
         self.by_signature: dict[str, Flight] = {}
-        self.failed: dict[str, Settlement] = {}
-        self.confirmed: list[tuple[Settlement, int]] = []
         self.unfinalized: dict[str, Flight] = {}
-        self.newest_slot = 0
-        self.given_back = 0
-        """How often a settlement went back to pending: a plan made across such a moment missed it."""
 
     def __len__(self) -> int:
         return len(self.by_signature)
@@ -40,48 +32,23 @@ class Flights:
     def add(self, settlement: Settlement) -> Flight:
         """A signed settlement is on its way."""
         flight = _flight(settlement)
-        self.by_signature[flight.signature] = flight
-        return flight
+        return self.by_signature.setdefault(flight.signature, flight)
 
-    def land(self, flight: Flight, slot: int) -> None:
-        """It was confirmed in that slot."""
-        self.by_signature.pop(flight.signature, None)
-        self.remember_confirmed([(flight.settlement, slot)])
+    def land(self, flight: Flight) -> None:
+        """It was confirmed."""
+        self.drop(flight)
+        self.unfinalized[flight.signature] = flight
 
-    def give_back(self, flight: Flight) -> None:
-        """It waits to be signed again."""
+    def drop(self, flight: Flight) -> None:
+        """It ended: failed, or waiting to be signed again."""
         self.by_signature.pop(flight.signature, None)
         self.unfinalized.pop(flight.signature, None)
-        self.given_back += 1
 
-    def fail(self, settlement: Settlement) -> None:
-        """It will not be tried again; the money of one that is not undone stays reserved."""
-        if settlement.signature is not None:
-            self.by_signature.pop(settlement.signature, None)
-        if not settlement.kind.is_undone_by_failure:
-            self.failed[settlement.settlement_id] = settlement
-        self.given_back += 1
-
-    def remember_confirmed(self, confirmed: Iterable[tuple[Settlement, int]]) -> None:
-        """Keep what balance reads of older slots do not show yet."""
-        for settlement, slot in confirmed:
-            self.confirmed.append((settlement, slot))
+    def remember_confirmed(self, confirmed: Iterable[Settlement]) -> None:
+        """Follow these to their finality."""
+        for settlement in confirmed:
             flight = _flight(settlement)
-            self.unfinalized[flight.signature] = flight
-            self.newest_slot = max(self.newest_slot, slot)
-
-    def forget_confirmed(self, slot: int) -> None:
-        """Balances were read at that slot, and every later read is of that slot or a newer one."""
-        self.confirmed = [item for item in self.confirmed if item[1] > slot]
-
-    def forget_failed(self, pending: Iterable[Settlement]) -> None:
-        """An operator may have made a failed settlement pending again."""
-        for settlement in pending:
-            self.failed.pop(settlement.settlement_id, None)
-
-    def unsettled(self) -> list[Settlement]:
-        """Everything whose outflow is still to come, besides what is pending."""
-        return [flight.settlement for flight in self.by_signature.values()] + list(self.failed.values())
+            self.unfinalized.setdefault(flight.signature, flight)
 
 
 def _flight(settlement: Settlement) -> Flight:

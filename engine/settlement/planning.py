@@ -45,7 +45,8 @@ def sendable(
     and whatever comes later counts on a closed account.
     """
     waiting = list(pending)
-    unsettled = [*waiting, *in_flight, *(settlement for settlement, slot in confirmed if slot > holdings.slot)]
+    later = (settlement for settlement, slot in confirmed if slot > holdings.slot)
+    unsettled = list({settlement.settlement_id: settlement for settlement in (*waiting, *in_flight, *later)}.values())
     queues: dict[tuple[str, str], list[tuple[int, str, int]]] = {}
     for settlement in unsettled:
         for payer, asset, amount in settlement.outflows():

@@ -10,9 +10,11 @@ from typing import Final
 from engine.errors import Unavailable
 from engine.identifiers import SOL
 from engine.persistence import settlements as rows
+from engine.persistence.database import Connection
 from engine.persistence.switches import Switch, is_set
 from engine.ports import Blockhash, Signed, SigningRequest
 from engine.services import Services
+from engine.settlement.crew import Crew
 from engine.settlement.flights import Flight, Flights
 from engine.settlement.planning import Holdings, sendable
 from engine.settlement.programs import MAX_TRANSACTION_BYTES
@@ -52,8 +54,10 @@ class SendingLimits:
 class Sender:
     """One round at a time: `round()`."""
 
-    def __init__(self, services: Services, flights: Flights, limits: SendingLimits, give_up: GiveUp) -> None:
-        self._services, self._flights, self._limits = services, flights, limits
+    def __init__(
+        self, services: Services, crew: Crew, flights: Flights, limits: SendingLimits, give_up: GiveUp
+    ) -> None:
+        self._services, self._crew, self._flights, self._limits = services, crew, flights, limits
         self._give_up = give_up
         self._window = limits.in_flight
         self._blockhash: Blockhash | None = None
@@ -68,21 +72,19 @@ class Sender:
         free = self._limits.in_flight - len(self._flights)
         if free <= 0:
             return 0
-        given_back = self._flights.given_back
-        waiting, complete = await self._pending()
+        waiting, reserved, complete = await self._unsettled()
         if not waiting:
             return 0
         holdings = await self._holdings(waiting)
-        if holdings.slot < self._flights.newest_slot or given_back != self._flights.given_back:
-            return 0
-        self._flights.forget_confirmed(holdings.slot)
-        self._flights.forget_failed(waiting)
-        chosen = sendable(waiting, self._flights.unsettled(), self._flights.confirmed, holdings)[:free]
-        if chosen:
+        # Read last: what was reserved before and is confirmed by now is in one of the two.
+        confirmed = await self._services.database.read(partial(rows.settled_later, slot=holdings.slot))
+        covered = sendable(waiting, reserved, confirmed, holdings)
+        if covered:
             self._window = self._limits.in_flight
         elif not complete:
             self._window *= 2
-        chosen, count = await self._without_frozen(chosen), 0
+        mine = [settlement for settlement in covered if self._crew.is_mine(settlement.settlement_id)]
+        chosen, count = await self._without_frozen(mine[:free]), 0
         for start in range(0, len(chosen), SIGNED_AT_ONCE):
             signed = await self._signed(chosen[start : start + SIGNED_AT_ONCE])
             if signed:
@@ -98,16 +100,19 @@ class Sender:
             return chosen
         return [settlement for settlement in chosen if not settlement.kind.pays_out]
 
-    async def _pending(self) -> tuple[list[Settlement], bool]:
-        """The oldest pending settlements, cut where an older one may be missing, and whether they are all there are."""
+    async def _unsettled(self) -> tuple[list[Settlement], list[Settlement], bool]:
+        """The oldest pending settlements, cut where an older one may be missing; all that are reserved at the same
+        moment, whoever follows them; and whether that is all that is pending.
+        """
         while True:
-            found = await self._services.database.read(partial(rows.pending, limit=self._window))
-            if len(found) < self._window:
-                return found, True
+            limit = self._window * len(self._crew.living)
+            found, reserved = await self._services.database.read(partial(_pending_and_reserved, limit=limit))
+            if len(found) < limit:
+                return found, reserved, True
             cut_ms = found[-1].created_at_ms - self._limits.clock_skew_ms
             whole = [settlement for settlement in found if settlement.created_at_ms < cut_ms]
             if whole:
-                return whole, False
+                return whole, reserved, False
             self._window *= 2
 
     async def _holdings(self, waiting: list[Settlement]) -> Holdings:
@@ -162,7 +167,8 @@ class Sender:
 
     async def _stored(self, signed: list[Settlement]) -> list[Flight]:
         """The flights of those whose bytes are on disk now; the others were taken by somebody else and are dropped."""
-        stored = await self._services.database.write(partial(rows.store_signed, signed=signed))
+        store = partial(rows.store_signed, signed=signed, worker=self._crew.name)
+        stored = await self._services.database.write(store)
         return [self._flights.add(settlement) for settlement in signed if settlement.settlement_id in stored]
 
     async def send(self, flights: list[Flight]) -> None:
@@ -184,6 +190,11 @@ class Sender:
         if self._blockhash is None or now_ms - self._blockhash_at_ms > BLOCKHASH_MS:
             self._blockhash, self._blockhash_at_ms = await self._services.chain.latest_blockhash(), now_ms
         return self._blockhash
+
+
+def _pending_and_reserved(connection: Connection, limit: int) -> tuple[list[Settlement], list[Settlement]]:
+    found = rows.pending(connection, limit)
+    return found, rows.reserved(connection) if found else []
 
 
 def _as_signed(settlement: Settlement, signed: Signed, blockhash: Blockhash) -> Settlement:

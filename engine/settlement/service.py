@@ -1,28 +1,31 @@
 """The settlement worker: sending, listening and confirming side by side until told to stop.
 
-One instance at a time is meant to run. A second one harms no row (every change names the attempt it knows), but each
-plans without the other's flights, so payments could be sent before they are covered and would have to be repeated.
-`run` may be given an event loop and thread of its own; `wake` may be called from any thread.
+Any number of them share the work (`crew`). Each plans by what the database says of all of them, so a payment is never
+sent at the cost of another worker's; every change of a row names the attempt it knows, so nothing is done twice.
 """
 
 import asyncio
-import contextlib
 import logging
-from collections.abc import Awaitable, Callable
+from collections.abc import Awaitable, Callable, Sequence
 from functools import partial
 from typing import Final
 
 from engine.errors import Unavailable
+from engine.persistence import heartbeats
 from engine.persistence import settlements as rows
+from engine.persistence.heartbeats import GONE, Heartbeat
 from engine.services import Services
 from engine.settlement.confirming import Confirmer, HooksByKind
+from engine.settlement.crew import BEAT_S, Crew
 from engine.settlement.flights import Flight, Flights
 from engine.settlement.sending import Sender, SendingLimits
-from engine.settlement.settlement import State
 from engine.settlement.transactions import ComputeBudget
 
 log = logging.getLogger(__name__)
 
+SERVICE: Final = "settle"
+ALONE: Final = "embedded"
+"""The name of the one worker inside the app's process: what an earlier run left is its own."""
 SPACING_S: Final = 0.03
 """Least time between two rounds of a loop: what arrives meanwhile shares statements and requests."""
 IDLE_POLL_S: Final = 0.05
@@ -32,17 +35,19 @@ FINALITY_POLL_S: Final = 2.0
 FUNDS_CHECK_MS: Final = 30_000
 LOW_FUNDS_LAMPORTS: Final = 5_000_000_000
 RECENT_MS: Final = 3 * 60_000
-"""Settlements this young may not be finalized, or confirmed in a slot that a lagging node does not show yet."""
+"""Settlements this young may not be finalized."""
 CLOCK_SKEW_MS: Final = 1_000
 
 
 class SettlementService:
     """Repeats the ledger's movements on the chain."""
 
-    def __init__(self, services: Services, hooks: HooksByKind) -> None:
+    def __init__(self, services: Services, hooks: HooksByKind, name: str = ALONE) -> None:
         settings = services.settings
         budget = ComputeBudget(settings.compute_unit_limit, settings.compute_unit_price_microlamports)
         self._services = services
+        self._crew = Crew(name)
+        self._beats = 0
         self._flights = Flights()
         skew_ms = 0 if settings.embedded else CLOCK_SKEW_MS
         limits = SendingLimits(settings.settlements_in_flight, budget, skew_ms)
@@ -51,23 +56,15 @@ class SettlementService:
             self._flights,
             hooks,
         )
-        self._sender = Sender(services, self._flights, limits, self._confirmer.give_up)
-        self._loop: asyncio.AbstractEventLoop | None = None
+        self._sender = Sender(services, self._crew, self._flights, limits, self._confirmer.give_up)
         self._woken = asyncio.Event()
         self._heard_event = asyncio.Event()
         self._heard: set[str] = set()
         self._sweep_due_ms = 0
         self._funds_due_ms = 0
 
-    def wake(self) -> None:
-        """There is a new pending settlement; callable from any thread, harmless when nothing runs."""
-        if self._loop is not None:
-            with contextlib.suppress(RuntimeError):  # the loop has just been closed
-                self._loop.call_soon_threadsafe(self._woken.set)
-
     async def run(self, stop: asyncio.Event) -> None:
         """Settle until `stop` is set. What was signed before is taken up first."""
-        self._loop = asyncio.get_running_loop()
         await self._repeat_until_done(self._take_up, stop)
         listening = asyncio.create_task(self._listen(), name="settlement-listen")
         try:
@@ -78,11 +75,12 @@ class SettlementService:
                 ),
                 self._every(self._follow_to_finality, asyncio.Event(), FINALITY_POLL_S, stop),
                 self._every(self._check_funds, asyncio.Event(), FUNDS_CHECK_MS / 1000, stop),
+                self._every(self._beat, asyncio.Event(), BEAT_S, stop),
             )
         finally:
-            self._loop = None
             listening.cancel()
             await asyncio.gather(listening, return_exceptions=True)
+        await self._guarded(partial(self._say, GONE))
 
     async def _repeat_until_done(self, work: Callable[[], Awaitable[None]], stop: asyncio.Event) -> None:
         while not stop.is_set() and not await self._guarded(work):
@@ -110,16 +108,36 @@ class SettlementService:
         return True
 
     async def _take_up(self) -> None:
-        """Load what an earlier run left: signed attempts, failed ones, and what was confirmed of late."""
-        database, flights = self._services.database, self._flights
-        for settlement in await database.read(partial(rows.in_state, state=State.SIGNED)):
-            flights.add(settlement)
-        for settlement in await database.read(partial(rows.in_state, state=State.FAILED)):
-            if not settlement.kind.is_undone_by_failure:
-                flights.failed[settlement.settlement_id] = settlement
-        recent_ms = self._services.clock.now_ms() - RECENT_MS
-        flights.remember_confirmed(await database.read(partial(rows.confirmed_since, created_since_ms=recent_ms)))
+        """Join the crew, and load what an earlier run under this name left, and what nobody follows."""
+        await self._beat()
+        await self._adopt([self._crew.name])
         await self._check_funds()
+
+    async def _beat(self) -> None:
+        """Say that this worker lives, see who else does, and follow what those who are gone have signed."""
+        self._beats += 1
+        await self._say(self._beats)
+        found = await self._services.database.read(partial(heartbeats.of_service, service=SERVICE))
+        self._crew.observe(found, self._services.clock.now_ms())
+        if self._crew.gone:
+            await self._adopt(self._crew.gone)
+            forget = partial(heartbeats.forget, service=SERVICE, workers=self._crew.gone)
+            await self._services.database.write(forget)
+
+    async def _say(self, beats: int) -> None:
+        heartbeat = Heartbeat(beats, self._services.clock.now_ms())
+        beat = partial(heartbeats.beat, service=SERVICE, worker=self._crew.name, heartbeat=heartbeat)
+        await self._services.database.write(beat)
+
+    async def _adopt(self, left_by: Sequence[str]) -> None:
+        """Follow what these have signed; two that adopt at once end with one of them, or follow it side by side."""
+        database, worker = self._services.database, self._crew.name
+        recent_ms = self._services.clock.now_ms() - RECENT_MS
+        await database.write(partial(rows.adopt, worker=worker, left_by=left_by, created_since_ms=recent_ms))
+        for settlement in await database.read(partial(rows.signed_of, worker=worker)):
+            self._flights.add(settlement)
+        confirmed = partial(rows.confirmed_of, worker=worker, created_since_ms=recent_ms)
+        self._flights.remember_confirmed(await database.read(confirmed))
 
     async def _send_round(self) -> None:
         if await self._sender.round():

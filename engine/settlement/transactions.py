@@ -90,6 +90,11 @@ def _memo(settlement: Settlement) -> Instruction:
     return Instruction(MEMO, settlement.memo.encode(), [vault] if settlement.kind is Kind.GRADUATION else [])
 
 
+def blockhash_of(transaction: bytes) -> str:
+    """The blockhash that a signed transaction names."""
+    return str(VersionedTransaction.from_bytes(transaction).message.recent_blockhash)
+
+
 def message_bytes(message: MessageV0) -> bytes:
     """What is signed: the message with its version prefix."""
     return to_bytes_versioned(message)

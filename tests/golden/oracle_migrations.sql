@@ -448,3 +448,31 @@ UPDATE alembic_version SET version_num='0006' WHERE alembic_version.version_num 
 
 /
 
+-- Running upgrade 0006 -> 0007
+
+CREATE TABLE heartbeats (
+    service VARCHAR2(20 CHAR) NOT NULL, 
+    worker VARCHAR2(60 CHAR) NOT NULL, 
+    beats NUMBER(19) NOT NULL, 
+    at_ms NUMBER(19) NOT NULL, 
+    PRIMARY KEY (service, worker)
+)
+
+/
+
+ALTER TABLE settlements ADD worker VARCHAR2(60 CHAR)
+
+/
+
+CREATE INDEX ix_settlements_slot ON settlements (slot)
+
+/
+
+ALTER TABLE balances ADD frozen VARCHAR2(200 CHAR)
+
+/
+
+UPDATE alembic_version SET version_num='0007' WHERE alembic_version.version_num = '0006'
+
+/
+

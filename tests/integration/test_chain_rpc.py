@@ -6,6 +6,7 @@ from collections.abc import AsyncIterator, Iterator
 from dataclasses import replace
 
 import pytest
+from solders.hash import Hash
 from solders.keypair import Keypair
 from solders.message import to_bytes_versioned
 from solders.transaction import VersionedTransaction
@@ -151,7 +152,23 @@ async def test_finalized_figures_lag_behind_confirmed_ones(chain: RpcChain) -> N
         assert (await chain.balances([NOBODY], [])).lamports[NOBODY] == before + 5_000_000
     await status_once(chain, signature, "finalized")
     assert (await chain.balances([NOBODY], [], finalized=True)).lamports[NOBODY] == before + 5_000_000
-    assert 0 < await chain.finalized_block_height() <= await chain.slot()
+    tip = await chain.finalized()
+    assert 0 < tip.height <= tip.slot <= await chain.slot()
+
+
+async def test_only_the_finalized_state_says_that_a_blockhash_is_used_up(chain: RpcChain) -> None:
+    tip, fresh, unknown = await chain.finalized(), await chain.latest_blockhash(), str(Hash.new_unique())
+    async with asyncio.timeout(10):
+        await status_once(chain, await chain.airdrop(NOBODY, 1), "finalized")
+    assert await chain.usable_blockhashes([fresh.value, unknown], tip.slot) == {fresh.value}
+
+
+async def test_a_node_that_has_not_seen_a_slot_is_not_believed_about_it(chain: RpcChain) -> None:
+    future = await chain.slot() + 1_000_000
+    with pytest.raises(Unavailable):
+        await chain.statuses(["1" * 64], search_history=True, since_slot=future)
+    with pytest.raises(Unavailable):
+        await chain.usable_blockhashes([(await chain.latest_blockhash()).value], future)
 
 
 async def test_a_node_out_of_reach_is_unavailable() -> None:
@@ -163,7 +180,8 @@ async def test_a_node_out_of_reach_is_unavailable() -> None:
         chain.statuses(["1" * 64]),
         chain.balances([NOBODY], []),
         chain.histories([(NOBODY, None)]),
-        chain.finalized_block_height(),
+        chain.finalized(),
+        chain.usable_blockhashes([NOBODY], 0),
     ):
         with pytest.raises(Unavailable):
             await request

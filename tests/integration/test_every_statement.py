@@ -22,6 +22,7 @@ from engine.persistence import (
     claims,
     comparison,
     deposits,
+    heartbeats,
     images,
     indicators,
     journal,
@@ -39,6 +40,7 @@ from engine.persistence import (
     withdrawals,
 )
 from engine.persistence.database import Connection, Database
+from engine.persistence.heartbeats import Heartbeat
 from engine.persistence.switches import Switch, SwitchState
 from engine.settlement.settlement import State
 from engine.trading.batch import Batch
@@ -151,12 +153,20 @@ def fail_launch(connection: Connection) -> None:
 def sign(connection: Connection) -> None:
     [trade] = [each for each in settlements.pending(connection, 10) if each.settlement_id == ORDER.order_id]
     signed = replace(trade, attempt=1, signature=SIGNATURE, signed_bytes=b"\0\xff", last_valid_block_height=9)
-    assert settlements.store_signed(connection, [signed]) == {ORDER.order_id}
-    assert settlements.store_signed(connection, [signed]) == {ORDER.order_id}, "ours already: found by its signature"
+    assert settlements.store_signed(connection, [signed], "w1") == {ORDER.order_id}
+    again = settlements.store_signed(connection, [signed], "w1")
+    assert again == {ORDER.order_id}, "ours already: found by its signature"
+    assert [each.signed_bytes for each in settlements.reserved(connection)] == [None]
+
+
+def adopt(connection: Connection) -> None:
+    settlements.adopt(connection, "w2", ["w0", "w1"], 0)
+    assert settlements.signed_of(connection, "w1") == []
+    settlements.adopt(connection, "w3", ["w1"], 0)
 
 
 def confirm(connection: Connection) -> None:
-    [signed] = settlements.in_state(connection, State.SIGNED)
+    [signed] = settlements.signed_of(connection, "w2")
     assert signed.signed_bytes == b"\0\xff"
     assert settlements.confirm(connection, [(signed, 3)], lambda _: 5_000, START_MS) == {ORDER.order_id}
     assert settlements.confirm(connection, [(replace(signed, attempt=7), 3)], lambda _: 5_000, START_MS + 1) == set()
@@ -213,11 +223,15 @@ STEPS: Final[dict[str, Callable[[Connection], Any]]] = {
     "settlements.pending": lambda c: settlements.pending(c, 10) or pytest.fail("the trade's"),
     "settlements.by_id": lambda c: settlements.by_id(c, [ORDER.order_id, *(["f" * 32] * 2_500)])[ORDER.order_id],
     "settlements.store_signed": sign,
-    "settlements.in_state": lambda c: settlements.in_state(c, State.SIGNED) or pytest.fail("the trade's"),
+    "settlements.reserved": lambda c: settlements.reserved(c) or pytest.fail("the trade's"),
+    "settlements.adopt": adopt,
+    "settlements.signed_of": lambda c: settlements.signed_of(c, "w2") or pytest.fail("the trade's"),
     "settlements.fills": lambda c: settlements.fills(c, [ORDER.order_id])[ORDER.order_id],
     "settlements.confirm": confirm,
     "settlements.confirmed_after": lambda c: settlements.confirmed_after(c, 2, START_MS, [ORDER.order_id])[1],
-    "settlements.confirmed_since": lambda c: settlements.confirmed_since(c, 0) or pytest.fail("the trade's"),
+    "settlements.settled_later": lambda c: settlements.settled_later(c, 2) or pytest.fail("the trade's"),
+    "settlements.confirmed_of": lambda c: settlements.confirmed_of(c, "w2", 0) or pytest.fail("the trade's"),
+    "settlements.in_state": lambda c: settlements.in_state(c, State.CONFIRMED) or pytest.fail("the trade's"),
     "launches.book": book_launch,
     "launches.exists": lambda c: launches.exists(c, NEW) or pytest.fail("just made"),
     "launches.creator": lambda c: launches.creator(c, account(0)),
@@ -293,6 +307,11 @@ STEPS: Final[dict[str, Callable[[Connection], Any]]] = {
     "parked.end": lambda c: parked.end(c, LOST.order_id, "rejected", "by hand", 5) or pytest.fail("just parked"),
     "parked.decided_state": lambda c: parked.decided_state(c, ORDER.order_id) or pytest.fail("filled"),
     "switches.lock": lambda c: [switches.lock(c, Switch.WITHDRAWALS_FROZEN) for _ in range(2)],
+    "heartbeats.beat": lambda c: [heartbeats.beat(c, "settle", "w1", Heartbeat(beats, 5)) for beats in (1, 2)],
+    "heartbeats.of_service": lambda c: (
+        heartbeats.of_service(c, "settle") == {"w1": Heartbeat(2, 5)} or pytest.fail("the newest beat")
+    ),
+    "heartbeats.forget": lambda c: heartbeats.forget(c, "settle", ["w0", "w1"]),
     "switches.turn": turn,
     "switches.state": lambda c: switches.state(c, Switch.WITHDRAWALS_FROZEN) == LIFTED or pytest.fail("not lifted"),
     "switches.is_set": lambda c: switches.is_set(c, Switch.WITHDRAWALS_FROZEN) and pytest.fail("not lifted"),

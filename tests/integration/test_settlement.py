@@ -196,16 +196,18 @@ async def test_a_confirmed_transaction_that_the_cluster_takes_back_is_signed_aga
             await chain.send(kept)
             return [None] * len(transactions)
 
-        async def statuses(signatures: Sequence[str], search_history: bool = False) -> list[SignatureStatus | None]:
-            gone = (await chain.finalized_block_height()) > limit["height"]
-            real = await chain.statuses(signatures, search_history)
+        async def statuses(
+            signatures: Sequence[str], search_history: bool = False, since_slot: int = 0
+        ) -> list[SignatureStatus | None]:
+            gone = (await chain.finalized()).height > limit["height"]
+            real = await chain.statuses(signatures, search_history, since_slot)
             return [found if gone else fork.get(one, found) for one, found in zip(signatures, real, strict=True)]
 
         return Faulty(chain, send=send, statuses=statuses)
 
     async with opened(settings_for(tmp_path, node)) as ledger:
         token, (ann,) = await launched(ledger, "ann")
-        limit = {"height": await ledger.services.chain.finalized_block_height() + 100}
+        limit = {"height": (await ledger.services.chain.finalized()).height + 100}
         order = await ledger.trade(ann, token, "buy", 1_000_000_000, 40_000_000_000)
         lost = Ledger(replace(ledger.services, chain=forked(ledger.services.chain)))
         async with running(lost):
