@@ -71,15 +71,22 @@ class TapeMaker:
         now_ms = time.time_ns() // 1_000_000
         return [self._next(now_ms) for _ in range(count)]
 
+    def order_of(self, account: AccountId) -> Order:
+        """An order of this account, a sell as often as it can."""
+        now_ms, token = time.time_ns() // 1_000_000, self._source.choice(self._market.tokens)
+        state = self._tokens[token]
+        sells = account in state.held
+        order = self._sell(token, state, now_ms, state.holders.index(account)) if sells else None
+        return order or self._buy(token, state, now_ms, account)
+
     def _next(self, now_ms: int) -> Order:
         token = self._source.choice(self._market.tokens)
         state = self._tokens[token]
         sells = bool(state.holders) and self._source.randrange(SELLS_ONE_IN) == 0
-        order = self._sell(token, state, now_ms) if sells else None
-        return order or self._buy(token, state, now_ms)
+        order = self._sell(token, state, now_ms, self._source.randrange(len(state.holders))) if sells else None
+        return order or self._buy(token, state, now_ms, self._source.choice(self._market.accounts))
 
-    def _buy(self, token: TokenAddress, state: _Holdings, now_ms: int) -> Order:
-        account = self._source.choice(self._market.accounts)
+    def _buy(self, token: TokenAddress, state: _Holdings, now_ms: int, account: AccountId) -> Order:
         lamports = self._source.randint(*self._amounts)
         quote = quote_buy(TERMS, state.supply, lamports)
         if quote.graduates:
@@ -90,8 +97,7 @@ class TapeMaker:
         state.held[account] = state.held.get(account, 0) + quote.tokens
         return self._order(account, token, Side.BUY, lamports, quote.tokens, now_ms)
 
-    def _sell(self, token: TokenAddress, state: _Holdings, now_ms: int) -> Order | None:
-        index = self._source.randrange(len(state.holders))
+    def _sell(self, token: TokenAddress, state: _Holdings, now_ms: int, index: int) -> Order | None:
         account = state.holders[index]
         tokens = state.held[account] * self._source.randint(20, 100) // 100
         try:

@@ -52,17 +52,21 @@ def in_state(connection: Connection, state: State) -> list[Settlement]:
     return [_settlement(row) for row in connection.execute(_settlements(state)).mappings()]
 
 
-def adopt(connection: Connection, worker: str, left_by: Sequence[str], created_since_ms: int) -> None:
-    """Make that worker the one who follows what these left, and what nobody follows.
+def adopt_signed(connection: Connection, worker: str, living: Sequence[str]) -> int:
+    """Make that worker follow every signed settlement that none of the living follows; how many there were."""
+    ownerless = or_(SETTLEMENTS.c.worker.not_in(living), SETTLEMENTS.c.worker.is_(None))
+    statement = update(SETTLEMENTS).where(SETTLEMENTS.c.state == State.SIGNED.value, ownerless)
+    return connection.execute(statement.values(worker=worker)).rowcount
 
-    Everything signed, and what is so young that it may be confirmed and not yet finalized.
-    """
-    ownerless = or_(SETTLEMENTS.c.worker.in_(left_by), SETTLEMENTS.c.worker.is_(None))
-    for found in (
-        SETTLEMENTS.c.state == State.SIGNED.value,
-        and_(SETTLEMENTS.c.state == State.CONFIRMED.value, SETTLEMENTS.c.created_at_ms >= created_since_ms),
-    ):
-        connection.execute(update(SETTLEMENTS).where(found, ownerless).values(worker=worker))
+
+def adopt_confirmed(connection: Connection, worker: str, left_by: Sequence[str], created_since_ms: int) -> int:
+    """Likewise for what these left that is so young that it may not be finalized yet."""
+    statement = update(SETTLEMENTS).where(
+        SETTLEMENTS.c.state == State.CONFIRMED.value,
+        SETTLEMENTS.c.created_at_ms >= created_since_ms,
+        SETTLEMENTS.c.worker.in_(left_by),
+    )
+    return connection.execute(statement.values(worker=worker)).rowcount
 
 
 def signed_of(connection: Connection, worker: str) -> list[Settlement]:

@@ -6,13 +6,14 @@ sent at the cost of another worker's; every change of a row names the attempt it
 
 import asyncio
 import logging
-from collections.abc import Awaitable, Callable, Sequence
+from collections.abc import Awaitable, Callable
 from functools import partial
 from typing import Final
 
 from engine.errors import Unavailable
 from engine.persistence import heartbeats
 from engine.persistence import settlements as rows
+from engine.persistence.database import Connection
 from engine.persistence.heartbeats import GONE, Heartbeat
 from engine.services import Services
 from engine.settlement.confirming import Confirmer, HooksByKind
@@ -110,7 +111,7 @@ class SettlementService:
     async def _take_up(self) -> None:
         """Join the crew, and load what an earlier run under this name left, and what nobody follows."""
         await self._beat()
-        await self._adopt([self._crew.name])
+        await self._load()
         await self._check_funds()
 
     async def _beat(self) -> None:
@@ -119,25 +120,33 @@ class SettlementService:
         await self._say(self._beats)
         found = await self._services.database.read(partial(heartbeats.of_service, service=SERVICE))
         self._crew.observe(found, self._services.clock.now_ms())
-        if self._crew.gone:
-            await self._adopt(self._crew.gone)
-            forget = partial(heartbeats.forget, service=SERVICE, workers=self._crew.gone)
-            await self._services.database.write(forget)
+        if await self._services.database.write(self._adopt):
+            await self._load()
 
     async def _say(self, beats: int) -> None:
         heartbeat = Heartbeat(beats, self._services.clock.now_ms())
         beat = partial(heartbeats.beat, service=SERVICE, worker=self._crew.name, heartbeat=heartbeat)
         await self._services.database.write(beat)
 
-    async def _adopt(self, left_by: Sequence[str]) -> None:
-        """Follow what these have signed; two that adopt at once end with one of them, or follow it side by side."""
+    def _adopt(self, connection: Connection) -> int:
+        """Take over the rows that nobody living follows; how many. Two that adopt at once share by chance."""
+        worker, gone = self._crew.name, self._crew.gone
+        adopted = rows.adopt_signed(connection, worker, self._crew.living)
+        if gone:
+            adopted += rows.adopt_confirmed(connection, worker, gone, self._recent_ms())
+            heartbeats.forget(connection, SERVICE, gone)
+        return adopted
+
+    async def _load(self) -> None:
+        """Take up what this worker's rows say it follows."""
         database, worker = self._services.database, self._crew.name
-        recent_ms = self._services.clock.now_ms() - RECENT_MS
-        await database.write(partial(rows.adopt, worker=worker, left_by=left_by, created_since_ms=recent_ms))
         for settlement in await database.read(partial(rows.signed_of, worker=worker)):
             self._flights.add(settlement)
-        confirmed = partial(rows.confirmed_of, worker=worker, created_since_ms=recent_ms)
+        confirmed = partial(rows.confirmed_of, worker=worker, created_since_ms=self._recent_ms())
         self._flights.remember_confirmed(await database.read(confirmed))
+
+    def _recent_ms(self) -> int:
+        return self._services.clock.now_ms() - RECENT_MS
 
     async def _send_round(self) -> None:
         if await self._sender.round():

@@ -160,9 +160,9 @@ def sign(connection: Connection) -> None:
 
 
 def adopt(connection: Connection) -> None:
-    settlements.adopt(connection, "w2", ["w0", "w1"], 0)
+    assert settlements.adopt_signed(connection, "w2", ["w0", "w2"]) == 1
+    assert settlements.adopt_signed(connection, "w3", ["w2", "w3"]) == 0
     assert settlements.signed_of(connection, "w1") == []
-    settlements.adopt(connection, "w3", ["w1"], 0)
 
 
 def confirm(connection: Connection) -> None:
@@ -224,11 +224,12 @@ STEPS: Final[dict[str, Callable[[Connection], Any]]] = {
     "settlements.by_id": lambda c: settlements.by_id(c, [ORDER.order_id, *(["f" * 32] * 2_500)])[ORDER.order_id],
     "settlements.store_signed": sign,
     "settlements.reserved": lambda c: settlements.reserved(c) or pytest.fail("the trade's"),
-    "settlements.adopt": adopt,
+    "settlements.adopt_signed": adopt,
     "settlements.signed_of": lambda c: settlements.signed_of(c, "w2") or pytest.fail("the trade's"),
     "settlements.fills": lambda c: settlements.fills(c, [ORDER.order_id])[ORDER.order_id],
     "settlements.confirm": confirm,
     "settlements.confirmed_after": lambda c: settlements.confirmed_after(c, 2, START_MS, [ORDER.order_id])[1],
+    "settlements.adopt_confirmed": lambda c: settlements.adopt_confirmed(c, "w2", ["w1", "w2"], 0) or pytest.fail("1"),
     "settlements.settled_later": lambda c: settlements.settled_later(c, 2) or pytest.fail("the trade's"),
     "settlements.confirmed_of": lambda c: settlements.confirmed_of(c, "w2", 0) or pytest.fail("the trade's"),
     "settlements.in_state": lambda c: settlements.in_state(c, State.CONFIRMED) or pytest.fail("the trade's"),
