@@ -11,7 +11,7 @@ from collections.abc import Iterator
 from contextlib import closing, contextmanager
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Final
+from typing import Any, Final
 
 import base58
 from sqlalchemy import insert, update
@@ -36,8 +36,11 @@ FEE_LAMPORTS: Final = 15_000
 ORDERS_PER_BATCH: Final = 500
 
 
-def write_ledger(database: Database, accounts: int, tokens: int, buys_each: int, seed: int = 1) -> None:
-    """Accounts with deposits, tokens with a vault's endowment, and buys whose settlements are all confirmed."""
+def write_ledger(database: Database, accounts: int, tokens: int, buys_each: int, seed: int = 1, **terms: Any) -> None:
+    """Accounts with deposits, tokens with a vault's endowment, and buys whose settlements are all confirmed.
+
+    `terms` are columns of every token's row.
+    """
     draw = random.Random(seed)
     orders = [
         make_order(Side.BUY, draw.randint(10_000_000, 20_000_000), number=number, who=who, on=token(on))
@@ -48,7 +51,7 @@ def write_ledger(database: Database, accounts: int, tokens: int, buys_each: int,
     wallets = {account(number): wallet(number) for number in range(accounts)}
     with database.transaction() as connection:
         fund(connection, range(accounts))
-        list_tokens(connection, range(tokens), endowment_lamports=LOCKED_LAMPORTS)
+        list_tokens(connection, range(tokens), endowment_lamports=LOCKED_LAMPORTS, **terms)
         connection.execute(insert(WALLETS).values(address=FEE_PAYER, kind="fee_payer", key_name="fee-payer"))
         gift = {"transfer_id": "f" * 32, "kind": "donation", "asset": SOL, "amount": 100 * ONE_SOL, "account_seq": 0}
         connection.execute(insert(TRANSFERS).values(gift | {"address": FEE_PAYER, "created_at_ms": START_MS}))

@@ -26,7 +26,9 @@ from engine.errors import Refusal
 from engine.identifiers import SOL, AccountId
 from engine.ledger import claims, withdrawals
 from engine.ledger.reconciliation import Reconciler
+from engine.ledger.replay import replay
 from engine.persistence import switches
+from engine.persistence.database import Database
 from engine.persistence.switches import Switch
 from engine.persistence.trading import BALANCES, TOKENS
 from engine.services import Services
@@ -193,9 +195,21 @@ async def soak(settings: Settings, seconds: float, trades_per_s: float, seed: in
         stop_load.set()
         stop.set()
         frozen = await services.database.read(lambda c: switches.state(c, Switch.WITHDRAWALS_FROZEN))
+        market.tally.alarms += await asyncio.to_thread(_replayed, services)
         if frozen is not None and frozen.is_set:
             market.tally.alarms.append(f"withdrawals are frozen: {frozen.reason}")
     return market.tally
+
+
+def _replayed(services: Services) -> list[str]:
+    """Where the ledger differs from what its trades and transfers lead to."""
+    with tempfile.TemporaryDirectory() as directory:
+        target = Database(f"sqlite:///{Path(directory) / 'replayed.db'}")
+        target.migrate()
+        try:
+            return replay(services.database, target)[1]
+        finally:
+            target.close()
 
 
 def main() -> int:

@@ -9,12 +9,14 @@ import time
 from collections.abc import Callable, Iterator
 from dataclasses import replace
 from pathlib import Path
+from tempfile import TemporaryDirectory
 from typing import Any, Final
 
 import pytest
 
 from engine.identifiers import SOL
-from engine.indicators.candles import Interval
+from engine.indicators.candles import Candle, Interval
+from engine.ledger.history import TOKEN_MOVEMENTS
 from engine.persistence import (
     accounts,
     api_keys,
@@ -30,6 +32,7 @@ from engine.persistence import (
     market,
     parked,
     rebuilding,
+    replaying,
     reports,
     server_time,
     sessions,
@@ -43,7 +46,7 @@ from engine.persistence.database import Connection, Database
 from engine.persistence.heartbeats import Heartbeat
 from engine.persistence.switches import Switch, SwitchState
 from engine.settlement.settlement import State
-from engine.trading.batch import Batch
+from engine.trading.batch import Batch, candle_row
 from engine.trading.orders import Side
 from engine.trading.rows import pending_settlement, sol_transfer_row
 from tests.databases import KINDS, database_of
@@ -177,6 +180,20 @@ def take_back(connection: Connection) -> None:
     assert settlements.take_back(connection, launch, State.FAILED, 1, "refused")
 
 
+BALANCE: Final = {"account_id": account(99), "asset": SOL, "amount": 1, "account_seq": 1}
+CANDLE: Final = candle_row(token(99), Candle(60_000, 1, 1, 1, 1, 1, 1))
+
+
+def copy_facts(connection: Connection) -> None:
+    with TemporaryDirectory() as directory:
+        copy = Database(f"sqlite:///{migrated_database(Path(directory))}")
+        with copy.transaction() as target:
+            assert replaying.is_empty(target)
+            counts = replaying.copy_facts(connection, target, TOKEN_MOVEMENTS)
+            assert counts["trades"] == 1
+        copy.close()
+
+
 def turn(connection: Connection) -> None:
     frozen = SwitchState(True, "a lamport is missing", "reconcile", 1)
     later = replace(frozen, reason="another", changed_at_ms=2)
@@ -292,6 +309,15 @@ STEPS: Final[dict[str, Callable[[Connection], Any]]] = {
     "comparison.unsettled_ids": lambda c: comparison.unsettled_ids(c),
     "comparison.moving": lambda c: comparison.moving(c, 2, START_MS, ["x"]) or pytest.fail("the trade's"),
     "comparison.foreign_outflows": lambda c: comparison.foreign_outflows(c, 0),
+    "replaying.copy_facts": copy_facts,
+    "replaying.is_empty": lambda c: replaying.is_empty(c) and pytest.fail("two accounts"),
+    "replaying.tokens": lambda c: replaying.tokens(c) or pytest.fail("the tokens"),
+    "replaying.token_movements": lambda c: replaying.token_movements(c, token(0))[0] or pytest.fail("the trade"),
+    "replaying.movements_by_account": lambda c: dict(replaying.movements_by_account(c))[account(0)],
+    "replaying.write_balances": lambda c: replaying.write_balances(c, [BALANCE]),
+    "replaying.write_tokens": lambda c: replaying.write_tokens(c, replaying.tokens(c)),
+    "replaying.write_candles": lambda c: replaying.write_candles(c, [CANDLE]),
+    "replaying.state": lambda c: dict(replaying.state(c))[f"balance {account(0)} {SOL}"],
     "rebuilding.account_balances": lambda c: rebuilding.account_balances(c) or pytest.fail("the accounts'"),
     "rebuilding.account_movements": lambda c: all(rebuilding.account_movements(c, [account(0)])) or pytest.fail("none"),
     "journal.declare": lambda c: journal.declare(token(0), c),
