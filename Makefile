@@ -3,7 +3,7 @@ PYTHON := $(shell for each in python3 python3.14 python3.13 python3.12 python3.1
 	if $$each -c 'import sys; sys.exit(sys.version_info < (3, 11))' 2>/dev/null; then echo $$each; break; fi; done)
 VENV_PYTHON := .venv/bin/python
 
-.PHONY: run demo up test check bench bench-settlement kills reconcile soak fuzz-curve build python
+.PHONY: run demo up test check bench bench-settlement bench-soak kills reconcile soak fuzz-curve build python
 
 run: build  ## start the local chain and the app; prints the address
 	@$(VENV_PYTHON) scripts/start.py
@@ -28,6 +28,9 @@ check: python  ## formatting, lint, types, and a lock file without addresses
 
 bench: python  ## orders a second through the whole trade path
 	@$(VENV_PYTHON) -m benchmarks.trade_path
+
+bench-soak: python  ## a million orders through one worker process, and the memory it holds then
+	@$(VENV_PYTHON) -m benchmarks.soak
 
 reconcile: python  ## ledger against chain, once, with what is in flight; exit code 1 where they differ
 	@$(VENV_PYTHON) -m workers reconcile --explain
