@@ -21,7 +21,7 @@ CLOSE_IDLE: Final = 4009
 
 @dataclass(frozen=True, slots=True)
 class Limits:
-    """What one socket may do and how long it may do nothing."""
+    """What one socket may do and how long it may do nothing; how long a token is followed that nobody watches."""
 
     subscriptions: int = 50
     message_bytes: int = 4096
@@ -39,6 +39,8 @@ class Limits:
     token_reload_ms: int = 200
     board_reload_ms: int = 1_000
     board_refresh_ms: int = 10_000
+    linger_ms: int = 30_000
+    lingering: int = 300
 
 
 class Socket(Protocol):

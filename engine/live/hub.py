@@ -1,7 +1,8 @@
 """The hub: every market socket of a process, fed by one bus subscription.
 
-Only what somebody watches is received from the bus. Lost events are repaired from snapshots: at once on a gap in `seq`
-or an empty bus payload, and within two seconds by comparing with the database, which also finds a lost last event.
+Only what somebody watches, or watched half a minute ago, is received from the bus: the page of a token that others saw
+just before costs the database nothing. Lost events are repaired from snapshots: at once on a gap in `seq` or an empty
+bus payload, and within two seconds by comparing with the database, which also finds a lost last event.
 """
 
 import asyncio
@@ -35,6 +36,8 @@ class Hub:
         self._limits = limits or Limits()
         self._connections: set[Connection] = set()
         self._watches: dict[str, Watch] = {}
+        self._idle_since_s: dict[str, float] = {}
+        """Of the watches without a reader, by channel, the longest idle first."""
         self._behind: dict[str, int] = {}
         self._board_read_s = 0.0
         self._tasks: list[asyncio.Task[None]] = []
@@ -109,6 +112,7 @@ class Hub:
             watch = Watch(channel, self._pump, self._period_s, reload_ms / 1000)
             self._watches[channel] = watch
             self._load(watch)
+        self._idle_since_s.pop(channel, None)
         return watch
 
     def _unsubscribe(self, connection: Connection, topic: Topic) -> None:
@@ -118,12 +122,22 @@ class Hub:
             return
         watch.unsubscribe(connection, topic)
         if watch.is_idle:
-            self._forget(watch)
+            self._idle_since_s.setdefault(watch.channel, self._loop.time())
+            self._forget_idle()
+
+    def _forget_idle(self) -> None:
+        """Let go of what nobody has watched for long, and of the longest idle when there are too many."""
+        expired_s = self._loop.time() - self._limits.linger_ms / 1000
+        for channel, since_s in list(self._idle_since_s.items()):
+            if since_s > expired_s and len(self._idle_since_s) <= self._limits.lingering:
+                break
+            self._forget(self._watches[channel])
 
     def _forget(self, watch: Watch) -> None:
         watch.close()
         del self._watches[watch.channel]
         self._behind.pop(watch.channel, None)
+        self._idle_since_s.pop(watch.channel, None)
         task = asyncio.create_task(self._leave(watch.channel))
         self._leaving.add(task)
         task.add_done_callback(self._leaving.discard)
@@ -217,6 +231,7 @@ class Hub:
 
     async def _repair(self) -> None:
         """Reload what the database knows better for two rounds in a row: one round apart it may be under way."""
+        self._forget_idle()
         if not self._watches:
             return
         changed = await self._source.changed_since(self._clock.now_ms() - self._limits.repair_window_ms)
@@ -232,7 +247,7 @@ class Hub:
                 if known is not None and known < seq:
                     behind[BOARD] = -1
         for channel, seq in behind.items():
-            if self._behind.get(channel) == seq:
+            if self._behind.get(channel) == seq and channel in self._watches:
                 self._load(self._watches[channel])
         self._behind = behind
         if board is not None and (self._loop.time() - self._board_read_s) * 1000 > self._limits.board_refresh_ms:

@@ -9,6 +9,8 @@ import pytest
 
 from engine.adapters.bus_memory import MemoryBus, MemoryCache
 from engine.identifiers import TokenAddress
+from engine.live import DatabaseSource, Hub
+from engine.live.connection import Limits
 from engine.persistence import market
 from engine.persistence.database import Database
 from engine.ports import Cache
@@ -20,6 +22,7 @@ from tests.contract.test_bus_redis import REDIS_URL, answers, parts
 from tests.databases import copied
 from tests.fakes import FakeBroker, FakeClock, migrated_database
 from tests.ledger import ONE_SOL, RENT, fund, list_tokens, make_order, token
+from tests.unit.live_parts import FakeSocket, subscribe, until
 
 
 class Market:
@@ -86,6 +89,34 @@ async def test_a_second_view_costs_no_query(traded: Market) -> None:
     assert first == traded.truth()
     assert first_cost > 0
     assert await traded.seen() == (first, 0)
+
+
+async def test_a_page_view_of_a_warm_token_costs_no_query(traded: Market) -> None:
+    quiet = Limits(repair_ms=600_000)
+    hub = Hub(DatabaseSource(traded.database), traded.bus, traded.clock, limits=quiet)
+    await hub.start()
+
+    async def viewed() -> int:
+        """A page's answer and the snapshots of its live parts; how many statements they cost."""
+        before = traded.database.statements
+        assert (await traded.seen())[0] is not None
+        socket = FakeSocket()
+        connection = hub.connect(socket)
+        for message in (
+            subscribe("token", token(0)),
+            subscribe("trades", token(0)),
+            subscribe("candles", token(0), "1m"),
+        ):
+            connection.receive(message)
+        await until(lambda: len(socket.frames) == 3)
+        hub.disconnect(connection)
+        return traded.database.statements - before
+
+    try:
+        assert await viewed() > 0
+        assert [await viewed() for _ in range(3)] == [0, 0, 0]
+    finally:
+        await hub.close()
 
 
 async def test_after_a_trade_the_kept_answer_has_its_figures_without_a_query(traded: Market) -> None:

@@ -17,7 +17,13 @@ from tests.market_data import address, token_values, trade_values
 TOKEN = address(7)
 START_MS = 1_700_000_000_000
 QUICK = Limits(
-    sweep_ms=5, heartbeat_ms=60_000, repair_ms=20, token_reload_ms=5, board_reload_ms=5, board_refresh_ms=600_000
+    sweep_ms=5,
+    heartbeat_ms=60_000,
+    repair_ms=20,
+    token_reload_ms=5,
+    board_reload_ms=5,
+    board_refresh_ms=600_000,
+    linger_ms=0,
 )
 FIXED = ("decimals", "fee_bps", "name", "symbol", "description", "image", "uri", "creator", "vault", "failure")
 

@@ -137,6 +137,45 @@ async def test_a_subscriber_that_comes_between_two_frames_sees_no_gap(
     assert all(contiguous(socket.said(TRADES)) for socket in [early, *late])
 
 
+async def test_who_comes_after_the_last_reader_left_is_greeted_from_memory(market: FakeMarket, bus: MemoryBus) -> None:
+    hub = Hub(market, bus, FakeClock(), FRAMES_PER_S, replace(QUICK, linger_ms=60_000))
+    await hub.start()
+    try:
+        socket = FakeSocket()
+        connection = hub.connect(socket)
+        connection.receive(subscribe("trades"))
+        await until(lambda: socket.frames)
+        hub.disconnect(connection)
+        bus.publish(market.trade(price=5))
+        (watch,) = hub._watches.values()
+        await until(lambda: watch.feed is not None and watch.feed.seq == 1)
+        late = await watching(hub, subscribe("trades"), subscribe("token"), subscribe("candles", interval="1m"))
+        assert late.said(TRADES)[0]["seq"] == 1
+        assert market.reads == 1
+    finally:
+        await hub.close()
+
+
+async def test_a_token_that_nobody_watches_any_more_is_forgotten_in_the_end(market: FakeMarket, bus: MemoryBus) -> None:
+    others = [market.launch(number) for number in range(10, 13)]
+    hub = Hub(market, bus, FakeClock(), FRAMES_PER_S, replace(QUICK, linger_ms=100, lingering=2))
+    await hub.start()
+    try:
+        for token in others:
+            socket = FakeSocket()
+            connection = hub.connect(socket)
+            connection.receive(subscribe("trades", token))
+            await until(lambda socket=socket: socket.frames)
+            hub.disconnect(connection)
+        assert [channel.partition(":")[2] for channel in hub._watches] == others[1:], "no more than two linger"
+        await until(lambda: not hub._watches)
+        reads = market.reads
+        await watching(hub, subscribe("trades", others[2]))
+        assert market.reads == reads + 1
+    finally:
+        await hub.close()
+
+
 async def test_a_lost_event_brings_a_new_snapshot(hub: Hub, market: FakeMarket, bus: MemoryBus) -> None:
     socket = await watching(hub, subscribe("trades"))
     market.trade(price=3)
