@@ -3,6 +3,7 @@
 import asyncio
 import os
 import re
+import signal
 import sys
 from asyncio.subprocess import Process
 from collections.abc import AsyncIterator, Mapping
@@ -60,6 +61,10 @@ class Service:
     def _of_proc(self, name: str) -> str:
         return Path(f"/proc/{self._process.pid}/{name}").read_text()
 
+    def signal(self, number: signal.Signals) -> None:
+        """Send it a signal."""
+        self._process.send_signal(number)
+
     async def stop(self) -> None:
         """End it as a deployment does, and wait for it."""
         if self._process.returncode is None:
@@ -70,6 +75,11 @@ class Service:
                 if self._process.returncode is None:
                     self._process.kill()
         await self._process.wait()
+
+    def last(self, words: str) -> dict[str, str]:
+        """The `name=value` pairs of the last line with these words; none before there is one."""
+        lines = [line for line in self._log.read_text().splitlines() if words in line]
+        return dict(re.findall(r"(\w+)=(\S+)", lines[-1])) if lines else {}
 
     def executed(self) -> dict[str, int]:
         """The counters that a trade worker logs as it ends."""

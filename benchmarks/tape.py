@@ -79,6 +79,11 @@ class TapeMaker:
         order = self._sell(token, state, now_ms, state.holders.index(account)) if sells else None
         return order or self._buy(token, state, now_ms, account)
 
+    def buy(self, token: TokenAddress) -> Order:
+        """A buy on this token, accepted now."""
+        account = self._source.choice(self._market.accounts)
+        return self._buy(token, self._tokens[token], time.time_ns() // 1_000_000, account)
+
     def _next(self, now_ms: int) -> Order:
         token = self._source.choice(self._market.tokens)
         state = self._tokens[token]

@@ -51,17 +51,14 @@ class RabbitConsumer:
         return await self._inbox.take(limit)
 
     async def ack(self, batch: Sequence[Delivery]) -> None:
-        """Acknowledge everything up to the batch's last message, in one frame; of an earlier session nothing."""
-        channel = self._session.channel if self._session else None
-        tag = self._inbox.acknowledged(batch)
-        if tag is not None and channel is not None:
-            with contextlib.suppress(*CONNECTION_ERRORS):
-                await channel.basic_ack(tag, multiple=True, wait=False)
+        """Acknowledge the batch, in one frame a lane; of what an ended session brought nothing."""
+        for session, tag in self._inbox.acknowledged(batch).items():
+            if self._session is not None:
+                await self._session.ack(session, tag)
 
     async def close(self) -> None:
         """Leave: the broker hands the queues to the standby workers."""
         self._closing.set()
-        self._inbox.end_session()
         if self._session is not None:
             self._session.end("the worker leaves")
         if self._loop is not None:

@@ -1,10 +1,13 @@
 """One connection's life as a trade worker: hear of colleagues and launches, and receive one's share of the queues.
 
 Every worker listens to every queue, and the broker lets one at a time receive. A worker takes its own share first and
-stands by on the rest, so a dead colleague is replaced at once and nobody else does anything. When a colleague joins,
-everybody finishes the batch in hand, drops the channel and listens again, own share first. The whole channel, because
-RabbitMQ hands a queue over as soon as its consumer is cancelled, while messages that were delivered to it are still
-unacknowledged; only a closed channel puts these back into their places first.
+stands by on the rest, so a dead colleague is replaced at once and nobody else does anything.
+
+Who joins says hello and queues up for its own share behind those who receive it. Then everybody else gives up what is
+no longer theirs: lane after lane they finish the batch in hand, drop the channel and listen to their own share again.
+A whole channel, because RabbitMQ hands a queue over as soon as its consumer is cancelled, while messages that were
+delivered to it are still unacknowledged; only a closed channel puts these back into their places first. When everybody
+is ready, and each queue has its owner alone, all stand by on the rest. No order waits longer than one lane takes.
 """
 
 import asyncio
@@ -17,10 +20,10 @@ from typing import Final
 
 from aio_pika.abc import AbstractConnection
 from aiormq.abc import AbstractChannel, DeliveredMessage
-from pamqp.commands import Basic
 
 from engine.adapters.rabbitmq.connection import CONNECTION_ERRORS
 from engine.adapters.rabbitmq.inbox import Inbox
+from engine.adapters.rabbitmq.lane import LANES, Lane, lane_of
 from engine.adapters.rabbitmq.sharing import PRESENCE_EVERY_S, Colleagues, Sign, shares
 from engine.adapters.rabbitmq.topology import RPC_TIMEOUT_S, Topology
 from engine.identifiers import TokenAddress
@@ -39,13 +42,12 @@ STAND_BY_AFTER_S: Final = 10.0
 """A colleague that has not taken its share by then gets no more consideration."""
 
 FINISH_LIMIT_S: Final = 10.0
-"""A batch that takes longer is delivered to the next owner as well, and committed once all the same."""
+"""How long everything together waits for batches in hand before it is given back."""
 
 READ_TOKENS_EVERY_S: Final = 10.0
 """An announcement may be missed by a worker that is just connecting."""
 
 TokenList = Callable[[], Awaitable[list[TokenAddress]]]
-Callback = Callable[[DeliveredMessage], Coroutine[None, None, None]]
 
 
 class SessionEnded(Exception):
@@ -72,14 +74,14 @@ class Session:
         self._declare_first = declare_first
         self._known: list[TokenAddress] | None = None
         self._launched: deque[TokenAddress] = deque()
-        self._listened: set[str] = set()
+        self._lanes = [Lane(topology, inbox, self._new_channel) for _ in range(LANES)]
+        self._joins = True
         self._control: AbstractChannel | None = None
         self._news = asyncio.Event()
         self._share_anew = False
         self._calling_roll = True
         self._ended: str | None = None
         self.colleagues = Colleagues(own_id)
-        self.channel: AbstractChannel | None = None
 
     async def run(self) -> None:
         """Receive until the connection is lost or `end` is called.
@@ -108,13 +110,16 @@ class Session:
 
     async def leave(self) -> None:
         """Give everything back in order: acknowledgements first, then what is not acknowledged."""
-        channel, self.channel = self.channel, None
-        self._inbox.end_session()
         with contextlib.suppress(*CONNECTION_ERRORS):
             async with asyncio.timeout(FINISH_LIMIT_S):
-                if channel is not None:
-                    await channel.close()
+                await _together(lane.close() for lane in self._lanes)
                 await self._say(Sign.BYE)
+
+    async def ack(self, session: int, tag: int) -> None:
+        """Acknowledge up to the tag what this session of the inbox brought, if its channel still lives."""
+        for lane in self._lanes:
+            if lane.session == session:
+                await lane.ack(tag)
 
     async def _new_channel(self) -> AbstractChannel:
         opened = await self._connection.channel(publisher_confirms=False)
@@ -135,48 +140,69 @@ class Session:
         self._calling_roll = False
 
     async def _listen_anew(self) -> None:
-        """Drop the channel once the batch in hand is done, and listen on a new one until somebody joins."""
+        """Take the own share, stand by on the rest, and listen until somebody joins."""
         tokens = await self._token_list()
-        self._inbox.pause()
-        with contextlib.suppress(TimeoutError):
-            async with asyncio.timeout(FINISH_LIMIT_S):
-                await self._inbox.in_hand_done()
-        old, self.channel = self.channel, None
-        self._inbox.end_session()
-        self._check()
-        if old is not None:
-            async with asyncio.timeout(RPC_TIMEOUT_S):
-                await old.close()
-        self.channel = channel = await self._new_channel()
-        prefetch = max(PREFETCH_LEAST, min(PREFETCH_MOST, PREFETCH_ALL // max(1, len(tokens))))
-        await channel.basic_qos(prefetch_count=prefetch, timeout=RPC_TIMEOUT_S)
-        session = self._inbox.begin_session()
-        channel.closing.add_done_callback(lambda _: self._forget(channel))
-        self._listened = set()
-        await self._take_shares(channel, session, tokens)
-        await self._take_launches(channel, session)
-
-    async def _take_shares(self, channel: AbstractChannel, session: int, tokens: Sequence[TokenAddress]) -> None:
         started_s = time.monotonic()
-        own, others = shares(tokens, self.colleagues.alive(started_s), self._own_id)
-        await self._take(channel, session, own)
-        await self._say(Sign.READY)
-        while not self._share_anew and not self.colleagues.all_ready(now_s := time.monotonic()):
-            if now_s - started_s > STAND_BY_AFTER_S:
-                break
-            await self._wait_for_news(PRESENCE_EVERY_S)
+        if not self._joins:
+            await self._wait_until(lambda: not self.colleagues.somebody_joins(time.monotonic()), started_s)
+        own, others = shares(tokens, self.colleagues.alive(time.monotonic()), self._own_id)
+        prefetch = max(PREFETCH_LEAST, min(PREFETCH_MOST, PREFETCH_ALL // max(1, len(tokens))))
+        if not await self._take_own(own, prefetch):
+            return
         own_s = time.monotonic() - started_s
-        await self._take(channel, session, others)
+        self._joins = False
+        await self._say(Sign.READY)
+        await self._wait_until(lambda: self.colleagues.all_ready(time.monotonic()), time.monotonic())
+        await self._take(others)
         log.info(
-            "receiving: own_tokens=%d stand_by=%d workers=%d own_s=%.2f all_s=%.2f",
+            "receiving: worker=%s own_tokens=%d stand_by=%d workers=%d own_s=%.2f all_s=%.2f",
+            self._own_id,
             len(own),
             len(others),
             len(self.colleagues.alive(time.monotonic())),
             own_s,
             time.monotonic() - started_s,
         )
+        await self._take_launches()
 
-    async def _take_launches(self, channel: AbstractChannel, session: int) -> None:
+    async def _take_own(self, own: Sequence[str], prefetch: int) -> bool:
+        """Drop what is held and listen to these; False when somebody joined meanwhile.
+
+        One lane after the other where orders may be waiting, all at once where nothing is held yet.
+        """
+        finish_by_s = time.monotonic() + FINISH_LIMIT_S
+
+        async def renew(lane: Lane, tokens: Sequence[str]) -> None:
+            if self._goes_on():
+                await lane.renew(prefetch, finish_by_s - time.monotonic())
+                await lane.take(tokens, self._declare_first, self._goes_on)
+
+        by_lane = _by_lane(own)
+        if any(lane.channel is not None for lane in self._lanes):
+            for lane, tokens in zip(self._lanes, by_lane, strict=True):
+                await renew(lane, tokens)
+        else:
+            await _together(renew(lane, tokens) for lane, tokens in zip(self._lanes, by_lane, strict=True))
+        return self._goes_on()
+
+    async def _take(self, tokens: Sequence[str]) -> None:
+        """Listen to the tokens' queues on all lanes at once, unless somebody joins meanwhile."""
+        await _together(
+            lane.take(some, self._declare_first, self._goes_on)
+            for lane, some in zip(self._lanes, _by_lane(tokens), strict=True)
+            if some
+        )
+
+    def _goes_on(self) -> bool:
+        self._check()
+        return not self._share_anew
+
+    async def _wait_until(self, holds: Callable[[], bool], since_s: float) -> None:
+        """Wait for colleagues, but not for ever and not when somebody joins."""
+        while not holds() and self._goes_on() and time.monotonic() - since_s < STAND_BY_AFTER_S:
+            await self._wait_for_news(PRESENCE_EVERY_S)
+
+    async def _take_launches(self) -> None:
         """Listen to each token as it is launched, and now and then to those whose announcement was missed."""
         read_at_s = time.monotonic() + READ_TOKENS_EVERY_S
         while not self._share_anew:
@@ -184,25 +210,11 @@ class Session:
                 token = self._launched.popleft()
                 if shares([token], self.colleagues.alive(time.monotonic()), self._own_id)[1]:
                     await asyncio.sleep(PRESENCE_EVERY_S / 10)  # its owner first
-                await self._take(channel, session, [token])
+                await self._take([token])
             if time.monotonic() >= read_at_s:
-                await self._take(channel, session, await self._token_list())
+                await self._take(await self._token_list())
                 read_at_s = time.monotonic() + READ_TOKENS_EVERY_S
             await self._wait_for_news(read_at_s - time.monotonic())
-
-    async def _take(self, channel: AbstractChannel, session: int, tokens: Iterable[str]) -> None:
-        """Listen to the tokens' queues, unless somebody joins meanwhile."""
-        for token in tokens:
-            self._check()
-            if self._share_anew:
-                return
-            if token in self._listened:
-                continue
-            if self._declare_first:
-                await self._topology.declare_token(channel, token)
-            receive = _receiver(self._inbox, session, TokenAddress(token))
-            await channel.basic_consume(self._topology.queue(token), receive, timeout=RPC_TIMEOUT_S)
-            self._listened.add(token)
 
     async def _token_list(self) -> list[TokenAddress]:
         """The tradable tokens; the last known ones while the database is away."""
@@ -225,14 +237,9 @@ class Session:
         """Notice that a channel is gone: nothing is repaired, the session ends."""
         if self._ended is not None:
             raise SessionEnded(self._ended)
-        for channel in (self._control, self.channel):
+        for channel in (self._control, *(lane.channel for lane in self._lanes)):
             if channel is not None and channel.is_closed:
                 raise ConnectionResetError("a channel was closed")
-
-    def _forget(self, channel: AbstractChannel) -> None:
-        """The channel closed by itself: what it brought is delivered again, to whoever comes next."""
-        if channel is self.channel:
-            self._inbox.end_session()
 
     async def _hear(self, channel: AbstractChannel, exchange: str, note: Callable[[str], Awaitable[None]]) -> None:
         queue = (await channel.queue_declare("", exclusive=True, timeout=RPC_TIMEOUT_S)).queue or ""
@@ -264,6 +271,7 @@ class Session:
         self._news.set()
 
     async def _say_hello(self) -> None:
+        self._joins = True
         self.colleagues.said_hello(time.monotonic())
         await self._say(Sign.HELLO)
 
@@ -278,20 +286,17 @@ class Session:
                 await asyncio.sleep(PRESENCE_EVERY_S)
 
 
-def _receiver(inbox: Inbox, session: int, token: TokenAddress) -> Callback:
-    """A callback that only appends: callbacks of one channel run concurrently, in the order of their messages."""
-
-    async def receive(message: DeliveredMessage) -> None:
-        delivery = message.delivery
-        assert isinstance(delivery, Basic.Deliver)
-        redelivered = bool(delivery.redelivered)
-        given_back = _given_back(message) if redelivered else 0
-        inbox.put(session, delivery.delivery_tag or 0, token, message.body, redelivered, given_back)
-
-    return receive
+def _by_lane(tokens: Iterable[str]) -> list[list[str]]:
+    """These tokens by their lanes' numbers, in their order."""
+    found: list[list[str]] = [[] for _ in range(LANES)]
+    for token in tokens:
+        found[lane_of(token)].append(token)
+    return found
 
 
-def _given_back(message: DeliveredMessage) -> int:
-    """How often it was delivered before and not acknowledged: a quorum queue counts in a header."""
-    count = (message.header.properties.headers or {}).get("x-delivery-count")
-    return count if isinstance(count, int) else 0
+async def _together(work: Iterable[Coroutine[None, None, None]]) -> None:
+    """Do all of it side by side; the first error is raised when everything has ended."""
+    results = await asyncio.gather(*work, return_exceptions=True)
+    for result in results:
+        if isinstance(result, BaseException):
+            raise result

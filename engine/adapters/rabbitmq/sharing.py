@@ -17,7 +17,7 @@ class Sign(StrEnum):
     """It begins to share: everybody shares anew."""
     HERE = "here"
     READY = "ready"
-    """It receives its own share: the others may stand by on it."""
+    """It listens to its own share: the others may give it up, and stand by on it once everybody is ready."""
     BYE = "bye"
 
 
@@ -44,6 +44,7 @@ class Colleagues:
         self._own_id = own_id
         self._seen_s: dict[str, float] = {}
         self._ready: set[str] = set()
+        self._joining: set[str] = set()
         self._last_hello_s = float("-inf")
 
     def heard(self, sign: Sign, worker: str, now_s: float) -> bool:
@@ -52,13 +53,16 @@ class Colleagues:
             return False
         if sign is Sign.BYE:
             self._seen_s.pop(worker, None)
+            self._joining.discard(worker)
             return False
         is_new = worker not in self.alive(now_s)
         self._seen_s[worker] = now_s
         if sign is Sign.HELLO:
             self._ready.clear()
+            self._joining.add(worker)
         elif sign is Sign.READY:
             self._ready.add(worker)
+            self._joining.discard(worker)
         return is_new
 
     def may_say_hello(self, now_s: float) -> bool:
@@ -78,3 +82,7 @@ class Colleagues:
     def all_ready(self, now_s: float) -> bool:
         """Whether every living colleague has its own share since the last hello."""
         return self.alive(now_s) - {self._own_id} <= self._ready
+
+    def somebody_joins(self, now_s: float) -> bool:
+        """Whether a living colleague said hello and does not listen to its own share yet."""
+        return bool(self._joining & self.alive(now_s))

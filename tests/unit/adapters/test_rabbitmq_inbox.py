@@ -36,12 +36,12 @@ async def test_messages_are_taken_in_order_and_at_most_as_many_as_asked() -> Non
     assert [bodies(await inbox.take(2)) for _ in range(3)] == [[1, 2], [3, 4], [5]]
 
 
-async def test_nothing_is_handed_out_before_a_session_begins_or_while_it_pauses() -> None:
+async def test_nothing_is_handed_out_before_a_session_begins_or_once_it_pauses() -> None:
     inbox = Inbox()
     assert await comes_nothing(inbox)
     session = inbox.begin_session()
     put(inbox, session, 1)
-    inbox.pause()
+    inbox.pause(session)
     put(inbox, session, 2)
     assert await comes_nothing(inbox)
 
@@ -54,50 +54,67 @@ async def test_whoever_waits_is_woken_by_the_next_message_whatever_session_bring
     assert bodies(await asyncio.wait_for(waiting, 1)) == [1]
 
 
-async def test_a_session_takes_what_waited_with_it_and_late_messages_of_it_are_dropped() -> None:
+async def test_sessions_live_side_by_side_and_each_is_acknowledged_up_to_its_own_last_message() -> None:
     inbox = Inbox()
-    old = inbox.begin_session()
-    put(inbox, old, 1, 2)
-    new = inbox.begin_session()
-    put(inbox, old, 3)
-    put(inbox, new, 1)
-    [delivery] = await inbox.take(10)
-    assert inbox.acknowledged([delivery]) == 1
+    one, two = inbox.begin_session(), inbox.begin_session()
+    put(inbox, one, 1, 2)
+    put(inbox, two, 1)
+    put(inbox, one, 3)
+    assert inbox.acknowledged(await inbox.take(3)) == {one: 2, two: 1}
+    assert inbox.acknowledged(await inbox.take(3)) == {one: 3}
 
 
-async def test_a_batch_of_an_earlier_session_is_not_acknowledged() -> None:
+async def test_the_end_of_a_session_takes_what_waited_with_it_and_nothing_of_the_others() -> None:
     inbox = Inbox()
-    put(inbox, inbox.begin_session(), 1, 2)
+    one, two = inbox.begin_session(), inbox.begin_session()
+    put(inbox, one, 1, 2)
+    put(inbox, two, 7)
+    inbox.end_session(one)
+    put(inbox, one, 3)
+    assert bodies(await inbox.take(10)) == [7]
+
+
+async def test_an_ended_session_is_not_acknowledged_and_a_paused_one_is() -> None:
+    inbox = Inbox()
+    one, two = inbox.begin_session(), inbox.begin_session()
+    put(inbox, one, 1)
+    put(inbox, two, 1)
     batch = await inbox.take(10)
-    put(inbox, inbox.begin_session(), 1)
-    assert inbox.acknowledged(batch) is None
-    assert inbox.acknowledged(await inbox.take(10)) == 1
+    inbox.end_session(one)
+    inbox.pause(two)
+    assert inbox.acknowledged(batch) == {two: 1}
 
 
 async def test_one_acknowledgement_stands_for_the_batch() -> None:
     inbox = Inbox()
-    put(inbox, inbox.begin_session(), 7, 8, 9)
-    assert inbox.acknowledged(await inbox.take(10)) == 9
+    session = inbox.begin_session()
+    put(inbox, session, 7, 8, 9)
+    assert inbox.acknowledged(await inbox.take(10)) == {session: 9}
 
 
-async def test_the_hand_is_empty_once_the_last_batch_is_acknowledged_and_no_earlier() -> None:
+async def test_the_hand_is_empty_once_the_sessions_last_batch_is_acknowledged_and_no_earlier() -> None:
     inbox = Inbox()
-    await asyncio.wait_for(inbox.in_hand_done(), SOON_S)
-    put(inbox, inbox.begin_session(), 1, 2)
-    first, second = await inbox.take(1), await inbox.take(1)
+    session, other = inbox.begin_session(), inbox.begin_session()
+    await asyncio.wait_for(inbox.in_hand_done(session), SOON_S)
+    put(inbox, session, 1, 2)
+    put(inbox, other, 1)
+    first, second, _not_waited_for = [await inbox.take(1) for _ in range(3)]
     inbox.acknowledged(first)
     with pytest.raises(TimeoutError):
-        await asyncio.wait_for(inbox.in_hand_done(), SOON_S)
+        await asyncio.wait_for(inbox.in_hand_done(session), SOON_S)
     inbox.acknowledged(second)
-    await asyncio.wait_for(inbox.in_hand_done(), SOON_S)
+    await asyncio.wait_for(inbox.in_hand_done(session), SOON_S)
 
 
 async def test_the_end_of_a_session_empties_the_hand() -> None:
     inbox = Inbox()
-    put(inbox, inbox.begin_session(), 1)
+    session = inbox.begin_session()
+    put(inbox, session, 1)
     await inbox.take(1)
-    inbox.end_session()
-    await asyncio.wait_for(inbox.in_hand_done(), SOON_S)
+    waiting = asyncio.create_task(inbox.in_hand_done(session))
+    await asyncio.sleep(0)
+    inbox.end_session(session)
+    await asyncio.wait_for(waiting, SOON_S)
 
 
 async def test_how_often_a_message_was_given_back_reaches_the_worker() -> None:

@@ -113,3 +113,17 @@ def test_hello_is_not_said_too_often() -> None:
     colleagues.said_hello(100.0)
     assert not colleagues.may_say_hello(100.0 + HELLO_AT_MOST_EVERY_S - 0.1)
     assert colleagues.may_say_hello(100.0 + HELLO_AT_MOST_EVERY_S)
+
+
+def test_who_said_hello_joins_until_it_is_ready_or_gone() -> None:
+    colleagues = Colleagues(ANN)
+    colleagues.heard(Sign.HERE, EVE, 0)
+    assert not colleagues.somebody_joins(0)
+    colleagues.heard(Sign.HELLO, BEN, 0)
+    assert colleagues.somebody_joins(1)
+    assert not colleagues.somebody_joins(GONE_AFTER_S + 1)
+    colleagues.heard(Sign.READY, BEN, 1)
+    assert not colleagues.somebody_joins(1)
+    colleagues.heard(Sign.HELLO, BEN, 2)
+    colleagues.heard(Sign.BYE, BEN, 2)
+    assert not colleagues.somebody_joins(2)
