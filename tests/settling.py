@@ -206,13 +206,17 @@ async def differences(services: Services) -> list[Line]:
 
     What the faucet gave the fee payer is no difference; it is booked within a minute.
     """
-    look, foreign = await Sides(services).look(), Foreign(services)
-    found = [line for line in look.lines if line.unexplained]
-    for number, line in enumerate(found):
-        if look.roles[line.address] == "fee_payers":
-            gifts = await foreign.on_its_way(line, look.slots[line.address, line.asset])
-            found[number] = replace(line, in_flight=(*line.in_flight, *gifts))
-    return [line for line in found if line.unexplained]
+    sides, foreign = Sides(services), Foreign(services)
+    look = await sides.look()
+    payers = [each for each in look.slots if look.roles[each[0]] == "fee_payers"]
+    for each in payers:
+        await foreign.learn(each)
+    look = await sides.again(look, [name for each in payers for name in foreign.transfer_ids(each)])
+    lines = [
+        replace(line, in_flight=(*line.in_flight, *foreign.on_its_way((line.address, line.asset), look)))
+        for line in look.lines
+    ]
+    return [line for line in lines if line.unexplained]
 
 
 class Launches:

@@ -8,6 +8,7 @@ code is 1.
 import argparse
 import asyncio
 import contextlib
+import logging
 import random
 import sys
 import tempfile
@@ -219,6 +220,8 @@ def main() -> int:
     parser.add_argument("--trades-per-s", type=float, default=20)
     parser.add_argument("--seed", type=int, default=1)
     options = parser.parse_args()
+    logging.basicConfig(level=logging.WARNING, format="%(asctime)s %(levelname)s %(name)s %(message)s")
+    logging.getLogger("engine.ledger.reconciliation").setLevel(logging.INFO)
     with tempfile.TemporaryDirectory() as name, running_localnet(Path(name) / "localnet") as node:
         settings = settings_for(Path(name), node, withdrawals_hourly_lamports=2**62)
         tally = asyncio.run(soak(settings, options.minutes * 60, options.trades_per_s, options.seed))

@@ -6,7 +6,8 @@ Only arrivals explain anything. What leaves an address without a settlement of o
 from collections import defaultdict
 from functools import partial
 
-from engine.ledger.comparison import Holding, InFlight, Line
+from engine.ledger.comparison import Holding, InFlight
+from engine.ledger.sides import Look
 from engine.persistence import deposits as rows
 from engine.ports import Movement
 from engine.services import Services
@@ -26,33 +27,33 @@ class Foreign:
         self._seen_slots[holding] = max(slot, self._seen_slots.get(holding, 0))
         self._arrivals.pop(holding, None)
 
-    async def on_its_way(self, line: Line, slot: int) -> list[InFlight]:
-        """Arrivals up to that slot that are not booked.
+    async def learn(self, holding: Holding) -> None:
+        """Ask the chain what has arrived there of late.
 
         Raises:
             engine.errors.Unavailable: the chain cannot be asked.
         """
-        holding = line.address, line.asset
-        await self._learn(holding)
-        arrivals = self._arrivals[holding]
-        if not arrivals:
-            return []
-        ids = {signature: booking_id("deposit", signature, *holding) for signature in arrivals}
-        booked = await self._services.database.read(partial(rows.booked, transfer_ids=ids.values()))
-        return [
-            InFlight(each.signature, "arrival not booked yet", each.amount)
-            for each in arrivals.values()
-            if ids[each.signature] not in booked and each.slot <= slot
-        ]
-
-    async def _learn(self, holding: Holding) -> None:
-        chain = self._services.chain
+        chain, known = self._services.chain, self._arrivals[holding]
         recent = await chain.recent(*holding, after_slot=self._seen_slots.get(holding, 0))
-        unknown = [signature for signature in recent if signature not in self._arrivals[holding]]
-        if not unknown:
-            return
+        unknown = [signature for signature in recent if signature not in known]
         own = await self._services.database.read(partial(rows.own_signatures, signatures=unknown))
         foreign = [signature for signature in unknown if signature not in own]
         for movement in await chain.movements(*holding, foreign):
             if movement.amount > 0:
-                self._arrivals[holding][movement.signature] = movement
+                known[movement.signature] = movement
+
+    def transfer_ids(self, holding: Holding) -> list[str]:
+        """The ids that the learned arrivals are booked under."""
+        return [_transfer_id(signature, holding) for signature in self._arrivals[holding]]
+
+    def on_its_way(self, holding: Holding, look: Look) -> list[InFlight]:
+        """What the look's read of the chain shows and its ledger has not booked."""
+        return [
+            InFlight(each.signature, "arrival not booked yet", each.amount)
+            for each in self._arrivals[holding].values()
+            if each.slot <= look.slots[holding] and _transfer_id(each.signature, holding) not in look.booked
+        ]
+
+
+def _transfer_id(signature: str, holding: Holding) -> str:
+    return booking_id("deposit", signature, *holding)

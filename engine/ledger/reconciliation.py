@@ -127,6 +127,7 @@ class Reconciler:
         suspects = await self._suspects(look, lines)
         looks = 1
         while suspects and looks < LOOKS:
+            log.info("looking again: %s", "; ".join(str(lines[holding]) for holding in sorted(suspects)[:5]))
             await asyncio.sleep(LOOK_AGAIN_S)
             looks += 1
             again = await self._sides.look({address for address, _ in suspects})
@@ -141,18 +142,25 @@ class Reconciler:
 
     async def _suspects(self, look: Look, lines: dict[Holding, Line]) -> set[Holding]:
         """The holdings of this look that nothing explains; arrivals that are not booked yet are noted in `lines`."""
+        unexplained = {(line.address, line.asset) for line in look.lines if line.unexplained}
+        for holding in look.slots.keys() - unexplained:
+            self._foreign.agreed(holding, look.slots[holding])
+        if not unexplained:
+            return set()
+        if any(look.roles[address] == "fee_payers" for address, _ in unexplained):
+            self._sides.sum_fees_again()
+        for holding in unexplained:
+            await self._foreign.learn(holding)
+        asked = [each for holding in unexplained for each in self._foreign.transfer_ids(holding)]
+        again = await self._sides.again(look, asked)
         suspects: set[Holding] = set()
-        for line in look.lines:
+        for line in again.lines:
             holding = line.address, line.asset
-            if not line.unexplained:
-                self._foreign.agreed(holding, look.slots[holding])
-                continue
-            if look.roles[line.address] == "fee_payers":
-                self._sides.sum_fees_again()
-            arrivals = await self._foreign.on_its_way(line, look.slots[holding])
-            lines[holding] = replace(line, in_flight=(*line.in_flight, *arrivals))
-            if lines[holding].unexplained:
-                suspects.add(holding)
+            if holding in unexplained:
+                arrivals = self._foreign.on_its_way(holding, again)
+                lines[holding] = replace(line, in_flight=(*line.in_flight, *arrivals))
+                if lines[holding].unexplained:
+                    suspects.add(holding)
         return suspects
 
     async def _ledger_findings(self) -> list[Finding]:

@@ -7,7 +7,7 @@ slot of each answer.
 
 import asyncio
 from collections.abc import Collection, Iterable, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from functools import partial
 from typing import Final
 
@@ -15,6 +15,7 @@ from engine.identifiers import SOL
 from engine.ledger.comparison import Holding, Line, Moving, Read, compare
 from engine.persistence import comparison as rows
 from engine.persistence.database import Connection
+from engine.persistence.deposits import booked
 from engine.services import Services
 from engine.settlement.settlement import Settlement, State
 from engine.settlement.transactions import fee_lamports_of
@@ -32,11 +33,22 @@ _FOR_EVER_MS: Final = 2**62
 
 @dataclass(frozen=True, slots=True)
 class Look:
-    """One look: the lines, the slot each holding was read at, and what each address is (`wallets`, `vaults` …)."""
+    """One look: the lines, what each address is (`wallets`, `vaults` …), and the chain's side as it was read.
+
+    `started_ms` and `unsettled` are from before that read, and `booked` are the transfers that were asked for.
+    """
 
     lines: list[Line]
-    slots: dict[Holding, int]
     roles: dict[str, str]
+    read: Read
+    started_ms: int
+    unsettled: list[str]
+    booked: set[str]
+
+    @property
+    def slots(self) -> dict[Holding, int]:
+        """The slot that each holding was read at."""
+        return self.read.slots
 
 
 @dataclass(slots=True)
@@ -69,13 +81,16 @@ class Sides:
         started_ms = services.clock.now_ms()
         known, unsettled = await services.database.read(lambda c: (rows.books(c), rows.unsettled_ids(c)))
         read = await self._read([each for each in known.amounts if addresses is None or each[0] in addresses])
-        slot = min(read.slots.values(), default=0)
-        books, moving = await services.database.read(
-            partial(self._ledger, slot=slot, since_ms=started_ms - RECENT_MS, unsettled=unsettled)
+        return await self.again(Look([], {}, read, started_ms, unsettled, set()))
+
+    async def again(self, look: Look, transfer_ids: Collection[str] = ()) -> Look:
+        """The same chain's side against the ledger as it is now, which may have booked some of these transfers."""
+        books, moving, booked = await self._services.database.read(
+            partial(self._ledger, look=look, transfer_ids=transfer_ids)
         )
         fee_payer = next(iter(books.fee_payers), None)
-        lines = compare(books.amounts, read, await self._landed(moving), fee_payer)
-        return Look(lines, read.slots, _roles(books))
+        lines = compare(books.amounts, look.read, await self._landed(moving), fee_payer)
+        return replace(look, lines=lines, roles=_roles(books), booked=booked)
 
     async def _read(self, holdings: Sequence[Holding]) -> Read:
         """The chain's side, in as few requests as possible; an address's holdings in one, so that they fit together."""
@@ -94,15 +109,16 @@ class Sides:
         return read
 
     def _ledger(
-        self, connection: Connection, slot: int, since_ms: int, unsettled: list[str]
-    ) -> tuple[rows.Books, list[tuple[Settlement, int]]]:
+        self, connection: Connection, look: Look, transfer_ids: Collection[str]
+    ) -> tuple[rows.Books, list[tuple[Settlement, int]], set[str]]:
         """The ledger's side, all of one snapshot."""
         books = rows.books(connection)
-        moving = rows.moving(connection, slot, since_ms, unsettled)
+        slot = min(look.slots.values(), default=0)
+        moving = rows.moving(connection, slot, look.started_ms - RECENT_MS, look.unsettled)
         fees_lamports = self._network_fees(connection, moving)
         for holding in books.fee_payers:
             books.fee_payers[holding] -= fees_lamports
-        return books, moving
+        return books, moving, booked(connection, transfer_ids)
 
     def _network_fees(self, connection: Connection, moving: Iterable[tuple[Settlement, int]]) -> int:
         fees, now_ms = self._fees, self._services.clock.now_ms()
