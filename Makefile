@@ -3,7 +3,7 @@ PYTHON := $(shell for each in python3 python3.14 python3.13 python3.12 python3.1
 	if $$each -c 'import sys; sys.exit(sys.version_info < (3, 11))' 2>/dev/null; then echo $$each; break; fi; done)
 VENV_PYTHON := .venv/bin/python
 
-.PHONY: run demo up test check bench bench-settlement bench-soak kills reconcile soak fuzz-curve build python failover
+.PHONY: run demo up test check bench bench-settlement faulty bench-soak kills reconcile soak fuzz-curve build python failover
 
 run: build  ## start the local chain and the app; prints the address
 	@$(VENV_PYTHON) scripts/start.py
@@ -46,6 +46,9 @@ failover: python  ## how long nobody serves 5,000 tokens when a trade worker sta
 
 bench-settlement: python  ## 5 minutes at 100 trades a second onto the chain, and what saturates settlement
 	@$(VENV_PYTHON) -m benchmarks.settlement --seconds 300
+
+faulty: python  ## 2,000 trades onto a chain that drops, delays, lies and cuts; each must be there exactly once
+	@$(VENV_PYTHON) -m tests.faulty
 
 build: python
 	@$(VENV_PYTHON) scripts/prepare.py all

@@ -6,7 +6,7 @@ import re
 import signal
 import sys
 from asyncio.subprocess import Process
-from collections.abc import AsyncIterator, Mapping
+from collections.abc import AsyncIterator, Mapping, Sequence
 from contextlib import asynccontextmanager
 from pathlib import Path
 from typing import Final
@@ -94,12 +94,14 @@ def _status_kib(status: str, name: str) -> int:
 
 
 @asynccontextmanager
-async def running(name: str, environment: Mapping[str, str], directory: Path) -> AsyncIterator[Service]:
-    """The service while the block runs."""
+async def running(
+    name: str, environment: Mapping[str, str], directory: Path, module: Sequence[str] = ()
+) -> AsyncIterator[Service]:
+    """The service, or another module with its arguments, while the block runs."""
     log = directory / f"{name}-{os.urandom(4).hex()}.log"
     with log.open("wb") as out:
         process = await asyncio.create_subprocess_exec(
-            sys.executable, "-m", "workers", name, env=os.environ | environment, stdout=out, stderr=out
+            sys.executable, "-m", *(module or ("workers", name)), env=os.environ | environment, stdout=out, stderr=out
         )
     service = Service(name, process, log)
     try:

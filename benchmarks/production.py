@@ -90,13 +90,13 @@ class ProductionStack:
     @asynccontextmanager
     async def bare(self, directory: Path) -> AsyncIterator[Services]:
         """See `Stack.bare`; localnet runs all the same, because a worker asks it what a token account costs."""
-        async with self.opened(directory) as services:
+        async with self._stack(directory) as services:
             yield services
 
     @asynccontextmanager
     async def whole(self, directory: Path) -> AsyncIterator[tuple[Services, Hub]]:
         """See `Stack.whole`; the trade worker comes with `trading`."""
-        async with self.opened(directory) as services:
+        async with self._stack(directory) as services:
             environ = environment(services)
             async with (
                 running("settle", environ, directory),
@@ -171,8 +171,7 @@ class ProductionStack:
             await consumer.close()
 
     @asynccontextmanager
-    async def opened(self, directory: Path) -> AsyncIterator[Services]:
-        """Services on names of their own and a local chain; no worker runs."""
+    async def _stack(self, directory: Path) -> AsyncIterator[Services]:
         with servers.own_database() as url:
             async with localnet(directory / "chain") as port:
                 environ = {

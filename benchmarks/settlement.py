@@ -1,6 +1,6 @@
 """How long a trade takes from its fill to `confirmed`, and how many a second can be settled.
 
-`python -m benchmarks.settlement`: PostgreSQL, a local chain, and `python -m workers settle` as processes of their own.
+`python -m benchmarks.settlement`: PostgreSQL, a local chain and the settlement workers, each a process of its own.
 The fills are written as the trade worker writes them, by its own function, in this process: first at a steady rate, of
 which one account alone makes a tenth, then a backlog at once.
 """
@@ -13,6 +13,7 @@ import tempfile
 import time
 from collections.abc import AsyncIterator, Sequence
 from contextlib import AsyncExitStack, asynccontextmanager
+from dataclasses import replace
 from functools import partial
 from pathlib import Path
 from typing import Final
@@ -20,12 +21,15 @@ from typing import Final
 import uvloop
 from sqlalchemy import func, select
 
+from benchmarks import servers
 from benchmarks.opening import open_market, settled_s
 from benchmarks.paced import Paced
 from benchmarks.processes import Service, running
-from benchmarks.production import ProductionStack, environment
 from benchmarks.report import json_line
+from benchmarks.stacks import localnet
 from benchmarks.tape import Market, TapeMaker, invented_market
+from engine import settings
+from engine.bootstrap import open_services
 from engine.persistence.database import Connection, RefusedRow
 from engine.persistence.trading import SETTLEMENTS
 from engine.services import Services
@@ -92,10 +96,20 @@ async def measure(options: argparse.Namespace, directory: Path) -> dict[str, str
 async def _market(
     options: argparse.Namespace, directory: Path
 ) -> AsyncIterator[tuple[Services, list[Service], Market]]:
-    async with ProductionStack().opened(directory) as services, AsyncExitStack() as stack:
+    async with AsyncExitStack() as stack:
+        database_url = stack.enter_context(servers.own_database())
+        port = await stack.enter_async_context(localnet(directory / "chain"))
+        environ = {
+            "BLITZ_DATA_DIR": str(directory),
+            "BLITZ_SOLANA_RPC_URL": f"http://127.0.0.1:{port}",
+            "BLITZ_SOLANA_WS_URL": f"ws://127.0.0.1:{port + 1}",
+        }
+        settings_of_run = replace(settings.load(environ), database_url=database_url)
+        services = await stack.enter_async_context(open_services(settings_of_run))
         settlers = []
-        for _ in range(options.workers):
-            service = await stack.enter_async_context(running("settle", environment(services), directory))
+        for number in range(options.workers):
+            module = ("benchmarks.settler", database_url, f"settler-{number}")
+            service = await stack.enter_async_context(running("settle", environ, directory, module))
             await service.said("started")
             settlers.append(service)
         yield services, settlers, await open_market(services, invented_market(options.tokens, options.accounts))
