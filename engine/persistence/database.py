@@ -15,7 +15,8 @@ from typing import Any, TypeVar
 
 from alembic import command
 from alembic.config import Config
-from sqlalchemy import Connection, RowMapping, event, literal, select
+from alembic.script import ScriptDirectory
+from sqlalchemy import Connection, RowMapping, column, event, literal, select, table
 from sqlalchemy.engine import make_url
 from sqlalchemy.exc import DataError, DBAPIError, IntegrityError, SQLAlchemyError
 
@@ -51,6 +52,7 @@ RefusedRow = (IntegrityError, DataError)
 """The database works and says no to a row: its key exists, or a value is out of range."""
 
 MIGRATIONS = Path(__file__).parent / "migrations"
+VERSION_TABLE = "alembic_version"
 
 
 class Database:
@@ -156,9 +158,20 @@ class Database:
             Path(self.url.database).parent.mkdir(parents=True, exist_ok=True)
         config = Config()
         config.set_main_option("script_location", str(MIGRATIONS))
+        if self._version() == ScriptDirectory.from_config(config).get_current_head():
+            return
         with self._engine.connect() as connection:
             config.attributes["connection"] = connection
             command.upgrade(config, "head")
+
+    def _version(self) -> str | None:
+        """The version of the tables, None where there are none. Asked for plainly: a user who may not make tables sees
+        them under synonyms, which Alembic's own question does not find."""
+        try:
+            with self.snapshot() as connection:
+                return connection.execute(select(column("version_num")).select_from(table(VERSION_TABLE))).scalar()
+        except DBAPIError:
+            return None
 
     def close(self) -> None:
         """Finish what runs and let go of every connection."""

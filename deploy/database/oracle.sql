@@ -1,0 +1,190 @@
+-- Made by `python -m scripts.rights`, which says why; run again after every migration. Do not edit.
+
+-- sqlplus ADMIN@tokensdbeufe01_tp @deploy/database/oracle.sql; the tables belong to &owner.
+-- Never run on an Oracle server so far. Once, before it, for each user:
+--   CREATE USER BLITZ_WEB IDENTIFIED BY "..."; 
+--   CREATE USER BLITZ_TRADE IDENTIFIED BY "..."; 
+--   CREATE USER BLITZ_SETTLE IDENTIFIED BY "..."; 
+--   CREATE USER BLITZ_SIGN IDENTIFIED BY "..."; 
+--   CREATE USER BLITZ_INDICATORS IDENTIFIED BY "..."; 
+--   CREATE USER BLITZ_RECONCILE IDENTIFIED BY "..."; 
+WHENEVER SQLERROR EXIT FAILURE
+DEFINE owner = BLITZHUB
+
+-- web
+GRANT CREATE SESSION TO blitz_web;
+GRANT READ, INSERT ON &owner..accounts TO blitz_web;
+CREATE OR REPLACE SYNONYM blitz_web.accounts FOR &owner..accounts;
+GRANT SELECT, INSERT, UPDATE (used_at_ms, revoked_at_ms) ON &owner..api_keys TO blitz_web;
+CREATE OR REPLACE SYNONYM blitz_web.api_keys FOR &owner..api_keys;
+GRANT SELECT, INSERT, DELETE, UPDATE (amount, account_seq) ON &owner..balances TO blitz_web;
+CREATE OR REPLACE SYNONYM blitz_web.balances FOR &owner..balances;
+GRANT READ ON &owner..candles TO blitz_web;
+CREATE OR REPLACE SYNONYM blitz_web.candles FOR &owner..candles;
+GRANT READ, INSERT ON &owner..images TO blitz_web;
+CREATE OR REPLACE SYNONYM blitz_web.images FOR &owner..images;
+GRANT READ, INSERT, DELETE ON &owner..nonces TO blitz_web;
+CREATE OR REPLACE SYNONYM blitz_web.nonces FOR &owner..nonces;
+GRANT READ ON &owner..orders TO blitz_web;
+CREATE OR REPLACE SYNONYM blitz_web.orders FOR &owner..orders;
+GRANT READ ON &owner..parked_orders TO blitz_web;
+CREATE OR REPLACE SYNONYM blitz_web.parked_orders FOR &owner..parked_orders;
+GRANT READ ON &owner..releases TO blitz_web;
+CREATE OR REPLACE SYNONYM blitz_web.releases FOR &owner..releases;
+GRANT READ ON &owner..reports TO blitz_web;
+CREATE OR REPLACE SYNONYM blitz_web.reports FOR &owner..reports;
+GRANT READ ON &owner..scan_cursors TO blitz_web;
+CREATE OR REPLACE SYNONYM blitz_web.scan_cursors FOR &owner..scan_cursors;
+GRANT SELECT, INSERT, DELETE, UPDATE (seen_at_ms) ON &owner..sessions TO blitz_web;
+CREATE OR REPLACE SYNONYM blitz_web.sessions FOR &owner..sessions;
+GRANT SELECT, INSERT, UPDATE (state) ON &owner..settlements TO blitz_web;
+CREATE OR REPLACE SYNONYM blitz_web.settlements FOR &owner..settlements;
+GRANT READ ON &owner..switches TO blitz_web;
+CREATE OR REPLACE SYNONYM blitz_web.switches FOR &owner..switches;
+GRANT SELECT, INSERT, UPDATE (holders) ON &owner..tokens TO blitz_web;
+CREATE OR REPLACE SYNONYM blitz_web.tokens FOR &owner..tokens;
+GRANT READ ON &owner..trades TO blitz_web;
+CREATE OR REPLACE SYNONYM blitz_web.trades FOR &owner..trades;
+GRANT READ, INSERT ON &owner..transfers TO blitz_web;
+CREATE OR REPLACE SYNONYM blitz_web.transfers FOR &owner..transfers;
+GRANT READ ON &owner..trials TO blitz_web;
+CREATE OR REPLACE SYNONYM blitz_web.trials FOR &owner..trials;
+GRANT READ, INSERT ON &owner..wallets TO blitz_web;
+CREATE OR REPLACE SYNONYM blitz_web.wallets FOR &owner..wallets;
+GRANT READ, INSERT ON &owner..withdrawals TO blitz_web;
+CREATE OR REPLACE SYNONYM blitz_web.withdrawals FOR &owner..withdrawals;
+GRANT READ ON &owner..alembic_version TO blitz_web;
+CREATE OR REPLACE SYNONYM blitz_web.alembic_version FOR &owner..alembic_version;
+
+-- trade
+GRANT CREATE SESSION TO blitz_trade;
+GRANT READ ON &owner..accounts TO blitz_trade;
+CREATE OR REPLACE SYNONYM blitz_trade.accounts FOR &owner..accounts;
+GRANT SELECT, INSERT, UPDATE (amount, account_seq) ON &owner..balances TO blitz_trade;
+CREATE OR REPLACE SYNONYM blitz_trade.balances FOR &owner..balances;
+GRANT SELECT, INSERT, UPDATE (high_price, low_price, close_price, volume_lamports, trades) ON &owner..candles TO blitz_trade;
+CREATE OR REPLACE SYNONYM blitz_trade.candles FOR &owner..candles;
+GRANT READ, INSERT ON &owner..orders TO blitz_trade;
+CREATE OR REPLACE SYNONYM blitz_trade.orders FOR &owner..orders;
+GRANT SELECT, INSERT, UPDATE (body, cause, state, note, parked_at_ms, ended_at_ms) ON &owner..parked_orders TO blitz_trade;
+CREATE OR REPLACE SYNONYM blitz_trade.parked_orders FOR &owner..parked_orders;
+GRANT READ ON &owner..reports TO blitz_trade;
+CREATE OR REPLACE SYNONYM blitz_trade.reports FOR &owner..reports;
+GRANT READ ON &owner..scan_cursors TO blitz_trade;
+CREATE OR REPLACE SYNONYM blitz_trade.scan_cursors FOR &owner..scan_cursors;
+GRANT READ, INSERT ON &owner..settlements TO blitz_trade;
+CREATE OR REPLACE SYNONYM blitz_trade.settlements FOR &owner..settlements;
+GRANT READ ON &owner..switches TO blitz_trade;
+CREATE OR REPLACE SYNONYM blitz_trade.switches FOR &owner..switches;
+GRANT SELECT, UPDATE (stage, seq, supply, reserve_lamports, creator_fees_lamports, platform_fees_lamports, price, market_cap_lamports, liquidity_lamports, holders, last_trade_at_ms, graduated_at_ms, updated_at_ms) ON &owner..tokens TO blitz_trade;
+CREATE OR REPLACE SYNONYM blitz_trade.tokens FOR &owner..tokens;
+GRANT READ, INSERT ON &owner..trades TO blitz_trade;
+CREATE OR REPLACE SYNONYM blitz_trade.trades FOR &owner..trades;
+GRANT READ, INSERT ON &owner..transfers TO blitz_trade;
+CREATE OR REPLACE SYNONYM blitz_trade.transfers FOR &owner..transfers;
+GRANT SELECT, INSERT, DELETE, UPDATE (begun, begun_at_ms) ON &owner..trials TO blitz_trade;
+CREATE OR REPLACE SYNONYM blitz_trade.trials FOR &owner..trials;
+GRANT READ ON &owner..wallets TO blitz_trade;
+CREATE OR REPLACE SYNONYM blitz_trade.wallets FOR &owner..wallets;
+GRANT READ ON &owner..alembic_version TO blitz_trade;
+CREATE OR REPLACE SYNONYM blitz_trade.alembic_version FOR &owner..alembic_version;
+
+-- settle
+GRANT CREATE SESSION TO blitz_settle;
+GRANT READ ON &owner..accounts TO blitz_settle;
+CREATE OR REPLACE SYNONYM blitz_settle.accounts FOR &owner..accounts;
+GRANT SELECT, INSERT, UPDATE (amount, account_seq) ON &owner..balances TO blitz_settle;
+CREATE OR REPLACE SYNONYM blitz_settle.balances FOR &owner..balances;
+GRANT SELECT, INSERT, UPDATE (high_price, low_price, close_price, volume_lamports, trades) ON &owner..candles TO blitz_settle;
+CREATE OR REPLACE SYNONYM blitz_settle.candles FOR &owner..candles;
+GRANT READ, INSERT ON &owner..orders TO blitz_settle;
+CREATE OR REPLACE SYNONYM blitz_settle.orders FOR &owner..orders;
+GRANT READ ON &owner..parked_orders TO blitz_settle;
+CREATE OR REPLACE SYNONYM blitz_settle.parked_orders FOR &owner..parked_orders;
+GRANT READ, INSERT ON &owner..releases TO blitz_settle;
+CREATE OR REPLACE SYNONYM blitz_settle.releases FOR &owner..releases;
+GRANT READ ON &owner..reports TO blitz_settle;
+CREATE OR REPLACE SYNONYM blitz_settle.reports FOR &owner..reports;
+GRANT SELECT, INSERT, UPDATE (signature, lamports) ON &owner..scan_cursors TO blitz_settle;
+CREATE OR REPLACE SYNONYM blitz_settle.scan_cursors FOR &owner..scan_cursors;
+GRANT SELECT, INSERT, UPDATE (state, attempt, errors, error, signature, signed_bytes, last_valid_block_height, slot, fee_lamports, confirmed_at_ms) ON &owner..settlements TO blitz_settle;
+CREATE OR REPLACE SYNONYM blitz_settle.settlements FOR &owner..settlements;
+GRANT SELECT, INSERT, UPDATE (is_set, reason, changed_by, changed_at_ms) ON &owner..switches TO blitz_settle;
+CREATE OR REPLACE SYNONYM blitz_settle.switches FOR &owner..switches;
+GRANT SELECT, UPDATE (stage, seq, supply, reserve_lamports, creator_fees_lamports, platform_fees_lamports, price, market_cap_lamports, liquidity_lamports, holders, last_trade_at_ms, graduated_at_ms, updated_at_ms, failure, tradable_at_ms) ON &owner..tokens TO blitz_settle;
+CREATE OR REPLACE SYNONYM blitz_settle.tokens FOR &owner..tokens;
+GRANT READ, INSERT ON &owner..trades TO blitz_settle;
+CREATE OR REPLACE SYNONYM blitz_settle.trades FOR &owner..trades;
+GRANT READ, INSERT ON &owner..transfers TO blitz_settle;
+CREATE OR REPLACE SYNONYM blitz_settle.transfers FOR &owner..transfers;
+GRANT READ ON &owner..trials TO blitz_settle;
+CREATE OR REPLACE SYNONYM blitz_settle.trials FOR &owner..trials;
+GRANT READ ON &owner..wallets TO blitz_settle;
+CREATE OR REPLACE SYNONYM blitz_settle.wallets FOR &owner..wallets;
+GRANT READ ON &owner..withdrawals TO blitz_settle;
+CREATE OR REPLACE SYNONYM blitz_settle.withdrawals FOR &owner..withdrawals;
+GRANT READ ON &owner..alembic_version TO blitz_settle;
+CREATE OR REPLACE SYNONYM blitz_settle.alembic_version FOR &owner..alembic_version;
+
+-- sign
+GRANT CREATE SESSION TO blitz_sign;
+GRANT READ ON &owner..settlements TO blitz_sign;
+CREATE OR REPLACE SYNONYM blitz_sign.settlements FOR &owner..settlements;
+GRANT READ ON &owner..switches TO blitz_sign;
+CREATE OR REPLACE SYNONYM blitz_sign.switches FOR &owner..switches;
+GRANT READ ON &owner..tokens TO blitz_sign;
+CREATE OR REPLACE SYNONYM blitz_sign.tokens FOR &owner..tokens;
+GRANT READ, INSERT ON &owner..wallets TO blitz_sign;
+CREATE OR REPLACE SYNONYM blitz_sign.wallets FOR &owner..wallets;
+GRANT READ ON &owner..withdrawals TO blitz_sign;
+CREATE OR REPLACE SYNONYM blitz_sign.withdrawals FOR &owner..withdrawals;
+GRANT READ ON &owner..alembic_version TO blitz_sign;
+CREATE OR REPLACE SYNONYM blitz_sign.alembic_version FOR &owner..alembic_version;
+
+-- indicators
+GRANT CREATE SESSION TO blitz_indicators;
+GRANT READ ON &owner..candles TO blitz_indicators;
+CREATE OR REPLACE SYNONYM blitz_indicators.candles FOR &owner..candles;
+GRANT SELECT, UPDATE (volume_24h_lamports) ON &owner..tokens TO blitz_indicators;
+CREATE OR REPLACE SYNONYM blitz_indicators.tokens FOR &owner..tokens;
+GRANT READ ON &owner..trades TO blitz_indicators;
+CREATE OR REPLACE SYNONYM blitz_indicators.trades FOR &owner..trades;
+GRANT READ ON &owner..alembic_version TO blitz_indicators;
+CREATE OR REPLACE SYNONYM blitz_indicators.alembic_version FOR &owner..alembic_version;
+
+-- reconcile
+GRANT CREATE SESSION TO blitz_reconcile;
+GRANT READ ON &owner..accounts TO blitz_reconcile;
+CREATE OR REPLACE SYNONYM blitz_reconcile.accounts FOR &owner..accounts;
+GRANT READ ON &owner..balances TO blitz_reconcile;
+CREATE OR REPLACE SYNONYM blitz_reconcile.balances FOR &owner..balances;
+GRANT READ ON &owner..candles TO blitz_reconcile;
+CREATE OR REPLACE SYNONYM blitz_reconcile.candles FOR &owner..candles;
+GRANT READ ON &owner..orders TO blitz_reconcile;
+CREATE OR REPLACE SYNONYM blitz_reconcile.orders FOR &owner..orders;
+GRANT READ ON &owner..parked_orders TO blitz_reconcile;
+CREATE OR REPLACE SYNONYM blitz_reconcile.parked_orders FOR &owner..parked_orders;
+GRANT READ ON &owner..releases TO blitz_reconcile;
+CREATE OR REPLACE SYNONYM blitz_reconcile.releases FOR &owner..releases;
+GRANT SELECT, INSERT, UPDATE (body, made_at_ms) ON &owner..reports TO blitz_reconcile;
+CREATE OR REPLACE SYNONYM blitz_reconcile.reports FOR &owner..reports;
+GRANT READ ON &owner..scan_cursors TO blitz_reconcile;
+CREATE OR REPLACE SYNONYM blitz_reconcile.scan_cursors FOR &owner..scan_cursors;
+GRANT READ ON &owner..settlements TO blitz_reconcile;
+CREATE OR REPLACE SYNONYM blitz_reconcile.settlements FOR &owner..settlements;
+GRANT SELECT, INSERT, UPDATE (is_set, reason, changed_by, changed_at_ms) ON &owner..switches TO blitz_reconcile;
+CREATE OR REPLACE SYNONYM blitz_reconcile.switches FOR &owner..switches;
+GRANT READ ON &owner..tokens TO blitz_reconcile;
+CREATE OR REPLACE SYNONYM blitz_reconcile.tokens FOR &owner..tokens;
+GRANT READ ON &owner..trades TO blitz_reconcile;
+CREATE OR REPLACE SYNONYM blitz_reconcile.trades FOR &owner..trades;
+GRANT READ ON &owner..transfers TO blitz_reconcile;
+CREATE OR REPLACE SYNONYM blitz_reconcile.transfers FOR &owner..transfers;
+GRANT READ ON &owner..trials TO blitz_reconcile;
+CREATE OR REPLACE SYNONYM blitz_reconcile.trials FOR &owner..trials;
+GRANT READ ON &owner..wallets TO blitz_reconcile;
+CREATE OR REPLACE SYNONYM blitz_reconcile.wallets FOR &owner..wallets;
+GRANT READ ON &owner..withdrawals TO blitz_reconcile;
+CREATE OR REPLACE SYNONYM blitz_reconcile.withdrawals FOR &owner..withdrawals;
+GRANT READ ON &owner..alembic_version TO blitz_reconcile;
+CREATE OR REPLACE SYNONYM blitz_reconcile.alembic_version FOR &owner..alembic_version;
