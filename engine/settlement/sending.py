@@ -85,11 +85,14 @@ class Sender:
             self._window *= 2
         mine = [settlement for settlement in covered if self._crew.is_mine(settlement.settlement_id)]
         chosen, count = await self._without_frozen(mine[:free]), 0
+        postponed: list[Unavailable] = []
         for start in range(0, len(chosen), SIGNED_AT_ONCE):
-            signed = await self._signed(chosen[start : start + SIGNED_AT_ONCE])
+            signed = await self._signed(chosen[start : start + SIGNED_AT_ONCE], postponed)
             if signed:
                 await self.send(await self._stored(signed))
             count += len(signed)
+        if postponed and not count:
+            raise postponed[0]
         return count
 
     async def _without_frozen(self, chosen: list[Settlement]) -> list[Settlement]:
@@ -123,11 +126,10 @@ class Sender:
         amounts = {(address, str(SOL)): lamports for address, lamports in found.lamports.items()}
         return Holdings(found.slot, amounts | found.tokens)
 
-    async def _signed(self, chosen: list[Settlement]) -> list[Settlement]:
+    async def _signed(self, chosen: list[Settlement], postponed: list[Unavailable]) -> list[Settlement]:
         """Those that were signed. One that never can be is given up, one that somebody else signed is dropped.
 
-        Raises:
-            engine.errors.Unavailable: none of them can be signed now.
+        Why others cannot be signed now is added to `postponed`.
         """
         if any(settlement.attempt for settlement in chosen):
             self._blockhash = None  # with the same one a repeated message would be the very transaction that failed
@@ -144,9 +146,7 @@ class Sender:
                 await self._give_up(settlement, answer.detail)
             else:
                 log.warning("settlement %s is not signed now: %s", settlement.settlement_id, answer)
-        out_of_reach = [answer for answer in answers if isinstance(answer, Unavailable)]
-        if out_of_reach and not signed:
-            raise out_of_reach[0]
+        postponed += [answer for answer in answers if isinstance(answer, Unavailable)]
         return signed
 
     async def _built(self, chosen: list[Settlement], blockhash: Blockhash) -> list[tuple[Settlement, SigningRequest]]:

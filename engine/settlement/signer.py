@@ -20,6 +20,7 @@ from engine.errors import Refusal, Unavailable
 from engine.identifiers import SOL, Address
 from engine.persistence import settlements as rows
 from engine.persistence.database import Connection, Database, DatabaseError
+from engine.persistence.switches import Switch, is_set
 from engine.ports import Clock, KeyStore, Signed, SigningRequest
 from engine.settlement import key_names
 from engine.settlement.settlement import Kind, Settlement, State
@@ -37,6 +38,12 @@ class NotPending(SignerRefused):
 
     code = "signer_not_pending"
     status = 409
+
+
+class NotNow(Unavailable):
+    """A withdrawal is not due yet, or all of them are frozen: it may be asked for again later."""
+
+    code = "signer_not_now"
 
 
 class KeyNameRefused(SignerRefused):
@@ -134,6 +141,8 @@ class LocalSigner:
                 raise NotPending("the settlement is not pending", state=settlement.state.value)
             owned = self._owned(settlement, stored) | {shape.fee_payer: key_names.FEE_PAYER}
             message = shape.check(request.message, settlement)
+            if settlement.kind.pays_out:
+                self._check_released(settlement, stored)
             signers = [str(key) for key in message.account_keys[: message.header.num_required_signatures]]
             return _Allowed(message, [(owned[address], request.message) for address in signers])
         except Refusal as refusal:
@@ -162,14 +171,27 @@ class LocalSigner:
                 raise SignerRefused("an address is none of the platform's", address=address, key=name)
         return names
 
+    def _check_released(self, settlement: Settlement, stored: "_Stored") -> None:
+        """The delay and the freeze hold here too, whatever state a caller has written.
+
+        Raises:
+            NotNow: one of them is not over.
+        """
+        if stored.frozen:
+            raise NotNow("withdrawals are frozen")
+        if stored.withdrawals[settlement.settlement_id]["release_at_ms"] > self._clock.now_ms():
+            raise NotNow("the withdrawal is not due")
+
 
 @dataclass(frozen=True, slots=True)
 class _Stored:
-    """What the signer read: settlements and withdrawal requests by id, the names of keys of mints being launched."""
+    """What the signer read: settlements and withdrawal requests by id, the names of keys of mints being launched, and
+    whether withdrawals are frozen."""
 
     settlements: Mapping[str, Settlement]
     mint_keys: Mapping[str, str]
     withdrawals: Mapping[str, Row]
+    frozen: bool
 
 
 @dataclass(frozen=True, slots=True)
@@ -188,6 +210,7 @@ def _read(connection: Connection, settlement_ids: Sequence[str]) -> _Stored:
         found,
         rows.key_names(connection, mints) if mints else {},
         rows.withdrawal_requests(connection, asked) if asked else {},
+        bool(asked) and is_set(connection, Switch.WITHDRAWALS_FROZEN),
     )
 
 

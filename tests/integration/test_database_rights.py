@@ -1,13 +1,10 @@
 """Each kind of process has what its own statements take, on a real PostgreSQL, and is refused everything beside it."""
 
-import uuid
 from collections.abc import Iterator
-from contextlib import contextmanager
 from typing import Any, Final
 
 import pytest
-from sqlalchemy import Connection, Engine, create_engine, text
-from sqlalchemy.engine import make_url
+from sqlalchemy import Engine, text
 from sqlalchemy.exc import ProgrammingError
 from sqlmodel import SQLModel
 
@@ -16,6 +13,7 @@ from scripts.rights import DIRECTORY, FILES, READS, ROLES
 from tests.databases import postgresql
 from tests.integration.test_every_statement import STEPS
 from tests.ledger import fund, list_tokens
+from tests.roles import Server, granted
 
 USED_BY: Final[dict[str, str]] = {
     "accounts": "web",
@@ -46,6 +44,7 @@ USED_BY: Final[dict[str, str]] = {
     "withdrawals.released_lamports": "settle",
     "switches": "reconcile settle",
     "switches.state": "reconcile settle web",
+    "switches.is_set": "settle sign",
     "indicators": "indicators",
     "comparison": "reconcile",
     "reports": "reconcile",
@@ -60,49 +59,10 @@ def callers(step: str) -> list[str]:
     return USED_BY.get(step, USED_BY[step.partition(".")[0]]).split()
 
 
-class Server:
-    """A migrated database with users of its own, whose names begin with `prefix`."""
-
-    def __init__(self, url: str, prefix: str) -> None:
-        self.url, self.prefix = url, prefix
-        self.owner = create_engine(url)
-
-    def grant(self) -> None:
-        """Run the file, as an operator would."""
-        sql = (DIRECTORY / "postgresql.sql").read_text().replace("blitz_", self.prefix)
-        with self.owner.connect() as connection:
-            connection.execution_options(isolation_level="AUTOCOMMIT").exec_driver_sql(sql.replace("%", "%%"))
-
-    def url_of(self, role: str) -> str:
-        """Where that kind of process would connect to."""
-        return make_url(self.url).set(username=self.prefix + role).render_as_string(hide_password=False)
-
-    @contextmanager
-    def connected(self, role: str) -> Iterator[Connection]:
-        """A connection signed in as that user; rolled back in the end."""
-        engine = create_engine(self.url_of(role))
-        try:
-            with engine.connect() as connection:
-                yield connection
-        finally:
-            engine.dispose()
-
-
 @pytest.fixture(scope="module")
 def server() -> Iterator[Server]:
-    prefix = f"bt{uuid.uuid4().hex[:8]}_"
-    with postgresql() as url:
-        made = Server(url, prefix)
-        try:
-            made.grant()
-            made.grant()  # after every migration again
-            yield made
-        finally:
-            with made.owner.begin() as connection:
-                for role in ROLES:
-                    connection.execute(text(f"DROP OWNED BY {prefix}{role}"))
-                    connection.execute(text(f"DROP ROLE {prefix}{role}"))
-            made.owner.dispose()
+    with postgresql() as url, granted(url) as server:
+        yield server
 
 
 def test_the_files_are_what_the_rights_say() -> None:
