@@ -129,11 +129,13 @@ async def open_signer(settings: Settings) -> AsyncIterator[LocalSigner]:
 
     Raises:
         InvalidSettings: the keys' URL names no key store.
+        engine.errors.Unavailable: the database is away.
     """
     async with AsyncExitStack() as stack:
         database = open_database(settings)
         stack.callback(database.close)
-        signer = _local_signer(settings, database, SystemClock())
+        database.open()
+        signer = _local_signer(settings, database, await _clock(database, stack))
         stack.push_async_callback(signer.close)
         yield signer
 

@@ -54,9 +54,9 @@ READS: Final[Mapping[str, set[str]]] = {
 
 WRITES: Final[Mapping[str, Changes]] = {
     "web": {
-        "accounts": ("insert",),
+        "accounts": ("insert", "simulated"),
         "wallets": ("insert",),
-        "tokens": ("insert", "holders"),
+        "tokens": ("insert", "holders", "seq", "creator_fees_lamports", "updated_at_ms"),
         "settlements": ("insert", "state"),
         "withdrawals": ("insert",),
         "transfers": ("insert",),
@@ -86,7 +86,8 @@ WRITES: Final[Mapping[str, Changes]] = {
         "switches": ("insert", "is_set", "reason", "changed_by", "changed_at_ms"),
     },
 }
-"""Kind of process → what it may change. The signer writes one row: its fee payer's."""
+"""Kind of process → what it may change. The signer writes one row: its fee payer's. To lock an account's row takes the
+right to update something of it, and `simulated` does no harm."""
 
 ROLES: Final = tuple(READS)
 HEAD: Final = "-- Made by `python -m scripts.rights`, which says why; run again after every migration. Do not edit.\n"

@@ -13,7 +13,7 @@ DEFINE owner = BLITZHUB
 
 -- web
 GRANT CREATE SESSION TO blitz_web;
-GRANT READ, INSERT ON &owner..accounts TO blitz_web;
+GRANT SELECT, INSERT, UPDATE (simulated) ON &owner..accounts TO blitz_web;
 CREATE OR REPLACE SYNONYM blitz_web.accounts FOR &owner..accounts;
 GRANT SELECT, INSERT, UPDATE (used_at_ms, revoked_at_ms) ON &owner..api_keys TO blitz_web;
 CREATE OR REPLACE SYNONYM blitz_web.api_keys FOR &owner..api_keys;
@@ -41,7 +41,7 @@ GRANT SELECT, INSERT, UPDATE (state) ON &owner..settlements TO blitz_web;
 CREATE OR REPLACE SYNONYM blitz_web.settlements FOR &owner..settlements;
 GRANT READ ON &owner..switches TO blitz_web;
 CREATE OR REPLACE SYNONYM blitz_web.switches FOR &owner..switches;
-GRANT SELECT, INSERT, UPDATE (holders) ON &owner..tokens TO blitz_web;
+GRANT SELECT, INSERT, UPDATE (holders, seq, creator_fees_lamports, updated_at_ms) ON &owner..tokens TO blitz_web;
 CREATE OR REPLACE SYNONYM blitz_web.tokens FOR &owner..tokens;
 GRANT READ ON &owner..trades TO blitz_web;
 CREATE OR REPLACE SYNONYM blitz_web.trades FOR &owner..trades;

@@ -15,7 +15,7 @@ GRANT USAGE ON SCHEMA public TO blitz_web, blitz_trade, blitz_settle, blitz_sign
 GRANT SELECT ON alembic_version TO blitz_web, blitz_trade, blitz_settle, blitz_sign, blitz_indicators, blitz_reconcile;
 
 -- web
-GRANT SELECT, INSERT ON accounts TO blitz_web;
+GRANT SELECT, INSERT, UPDATE (simulated) ON accounts TO blitz_web;
 GRANT SELECT, INSERT, UPDATE (used_at_ms, revoked_at_ms) ON api_keys TO blitz_web;
 GRANT SELECT, INSERT, DELETE, UPDATE (amount, account_seq) ON balances TO blitz_web;
 GRANT SELECT ON candles TO blitz_web;
@@ -29,7 +29,7 @@ GRANT SELECT ON scan_cursors TO blitz_web;
 GRANT SELECT, INSERT, DELETE, UPDATE (seen_at_ms) ON sessions TO blitz_web;
 GRANT SELECT, INSERT, UPDATE (state) ON settlements TO blitz_web;
 GRANT SELECT ON switches TO blitz_web;
-GRANT SELECT, INSERT, UPDATE (holders) ON tokens TO blitz_web;
+GRANT SELECT, INSERT, UPDATE (holders, seq, creator_fees_lamports, updated_at_ms) ON tokens TO blitz_web;
 GRANT SELECT ON trades TO blitz_web;
 GRANT SELECT, INSERT ON transfers TO blitz_web;
 GRANT SELECT ON trials TO blitz_web;
