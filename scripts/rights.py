@@ -28,7 +28,7 @@ _EMBEDDED: Final = {"broker_journal", "broker_queues"}
 _SIGN_IN: Final = {"sessions", "nonces", "api_keys"}
 _SETTLEMENT_STATE: Final = (
     "state", "attempt", "errors", "error", "signature", "signed_bytes", "last_valid_block_height", "slot",
-    "fee_lamports", "confirmed_at_ms",
+    "fee_lamports", "confirmed_at_ms", "worker",
 )  # fmt: skip
 
 _EXECUTING: Final[Changes] = {
@@ -74,9 +74,11 @@ WRITES: Final[Mapping[str, Changes]] = {
     "settle": {
         **_EXECUTING,
         "settlements": ("insert", *_SETTLEMENT_STATE),
+        "balances": ("insert", *BALANCE_STATE, "frozen"),
         "tokens": tuple(dict.fromkeys((*TOKEN_STATE, "failure", "tradable_at_ms"))),
         "scan_cursors": ("insert", "signature", "lamports"),
         "releases": ("insert",),
+        "heartbeats": ("insert", "delete", "beats", "at_ms"),
         "switches": ("insert", "is_set", "reason", "changed_by", "changed_at_ms"),
     },
     "sign": {"wallets": ("insert",)},

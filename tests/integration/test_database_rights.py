@@ -22,6 +22,8 @@ USED_BY: Final[dict[str, str]] = {
     "sessions": "web",
     "market": "web",
     "claims": "web",
+    "heartbeats": "settle",
+    "replaying": "",
     "api_keys": "web",
     "server_time": " ".join(ROLES),
     "rebuilding": "reconcile",
