@@ -17,7 +17,7 @@ from tests.ledger import check, token
 
 TOKENS = 3
 BEFORE, AFTER, ELSEWHERE = 100, 100, 30
-LIMIT_S = 90.0
+LIMIT_S = 240.0
 
 
 @pytest.fixture
