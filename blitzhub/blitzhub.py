@@ -12,11 +12,14 @@ from blitzhub.api.market_socket import PATH, market_socket
 from blitzhub.components.browser import Toaster
 from blitzhub.lifespan import lifespan_of
 from blitzhub.offline import error_boundary, not_found, offline_note
+from blitzhub.pages.account.page import account
 from blitzhub.pages.board.page import board
 from blitzhub.pages.launch.page import launch
 from blitzhub.pages.launch.state import LaunchState
 from blitzhub.pages.token.page import token
 from blitzhub.pages.token.state import TokenState
+from blitzhub.pages.wallet.page import wallet
+from blitzhub.pages.wallet.state import WalletState
 from blitzhub.push import Push
 from blitzhub.security import SecurityHeaders
 from blitzhub.session import SessionState
@@ -48,7 +51,11 @@ app.add_page(
 app.add_page(
     launch, route=routes.LAUNCH, title="Launch · BlitzHub", image=_IMAGE, on_load=[SessionState.load, LaunchState.load]
 )
+app.add_page(
+    wallet, route=routes.WALLET, title="Wallet · BlitzHub", image=_IMAGE, on_load=[SessionState.load, WalletState.load]
+)
+app.add_page(account, route=routes.ACCOUNT, title="Account · BlitzHub", image=_IMAGE, on_load=SessionState.load)
 app.add_page(not_found, route=routes.NOT_FOUND, title="Not found · BlitzHub", image=_IMAGE)
-_push = Push(app, [SessionState, TokenState])
+_push = Push(app, [SessionState, TokenState, WalletState])
 _push.install()
 app.register_lifespan_task(lifespan_of(_api, _push.lifespan))

@@ -5,6 +5,8 @@ from typing import Final
 
 BOARD: Final = "/"
 LAUNCH: Final = "/launch"
+WALLET: Final = "/wallet"
+ACCOUNT: Final = "/account"
 TOKEN: Final = "/token/[address]"
 NOT_FOUND: Final = "404"
 API_DOCS: Final = "/api/docs"
@@ -19,10 +21,10 @@ class NavItem:
     icon: str
 
 
-HEADER_NAV: Final = (NavItem("Board", BOARD, "layout-grid"),)
+HEADER_NAV: Final = (NavItem("Board", BOARD, "layout-grid"), NavItem("Wallet", WALLET, "wallet"))
 """Links of the header, beside its launch button."""
 
-PHONE_NAV: Final = (*HEADER_NAV, NavItem("Launch", LAUNCH, "rocket"))
+PHONE_NAV: Final = (HEADER_NAV[0], NavItem("Launch", LAUNCH, "rocket"), HEADER_NAV[1])
 """Links of the bar at the foot of a phone."""
 
 

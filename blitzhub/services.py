@@ -4,26 +4,31 @@ The lifespan opens the process's services and puts them here; everything below i
 """
 
 from functools import partial
+from operator import itemgetter
 from typing import Any, Final
 
 from blitzhub import figures
 from blitzhub.api.cookies import session_cookie
-from engine.accounts.sessions import account_of, open_sessions
+from engine.accounts.sessions import account_of
 from engine.curve import BuyQuote, Terms, quote_buy
 from engine.errors import Refusal
-from engine.identifiers import AccountId, is_address
+from engine.identifiers import is_address
+from engine.ledger.withdrawals import network_fee_lamports
 from engine.persistence import accounts as account_rows
-from engine.persistence import api_keys as key_rows
+from engine.persistence import movements
 from engine.persistence import withdrawals as withdrawal_rows
+from engine.persistence.database import Connection
 from engine.ports import Subscription
 from engine.services import Services
 from engine.settings import Settings
+from engine.settlement.programs import TOKEN_ACCOUNT_SIZE
 from engine.trading import naming
 from engine.trading.batch import market_cap_lamports
 from engine.trading.launch import default_terms, launch_cost
 from engine.units import BPS_PER_ONE, LOCKED_LAMPORTS, InvalidAmount, parse_amount
 
 _CURVE_POINTS: Final = 32
+_MOVEMENTS: Final = 100
 
 _opened: list[Services] = []
 
@@ -67,21 +72,28 @@ async def token(address: str) -> dict[str, Any] | None:
     return await current().tokens.token(address)
 
 
-async def withdrawals(account_id: str, limit: int) -> list[dict[str, Any]]:
-    """The account's withdrawals and what it was sent, newest first, as the API says them."""
-    read = partial(withdrawal_rows.withdrawals_json, account_id=account_id, limit=limit)
-    page, _ = await current().database.read(read)
-    return page
+async def wallet(account_id: str) -> dict[str, Any]:
+    """The account's balances as the API says them, with its trading wallet, what moved, and what could be closed.
 
+    `history` is newest first; `empty` are token accounts with what closing each would give back.
+    """
+    rent_lamports = await current().chain.rent_lamports(TOKEN_ACCOUNT_SIZE)
+    back_lamports = rent_lamports - network_fee_lamports(current())
 
-async def keys_of(account_id: str) -> list[dict[str, Any]]:
-    """The account's API keys, newest first, as the API says them."""
-    return await current().database.read(partial(key_rows.keys_json, account_id=account_id))
+    def read(connection: Connection) -> dict[str, Any]:
+        account = account_rows.account(connection, account_id)
+        assert account is not None
+        moved, _ = withdrawal_rows.withdrawals_json(connection, account_id, _MOVEMENTS)
+        moved += movements.deposits_json(connection, account_id, _MOVEMENTS)
+        empty = movements.empty_accounts_json(connection, account_id)
+        return {
+            **account_rows.balances_json(connection, account_id, LOCKED_LAMPORTS),
+            "wallet": account["wallet"],
+            "history": sorted(moved, key=itemgetter("created_at_ms"), reverse=True)[:_MOVEMENTS],
+            "empty": [{**held, "back_lamports": str(back_lamports)} for held in empty],
+        }
 
-
-async def sessions_of(account_id: str, cookie_header: str) -> list[dict[str, Any]]:
-    """Where the account is signed in, as the API says it; the session of that raw Cookie header is marked."""
-    return await open_sessions(current(), AccountId(account_id), session_cookie(cookie_header, settings()))
+    return await current().database.read(read)
 
 
 async def balances(account_id: str) -> dict[str, Any]:

@@ -9,7 +9,7 @@ from typing import Any
 
 import reflex as rx
 
-from blitzhub import order_words, services
+from blitzhub import order_words, services, withdrawal_words
 from blitzhub.components.browser import Notice, with_notice
 
 
@@ -43,7 +43,7 @@ class SessionState(rx.State):
         self.lamports = balances["lamports"]
 
     async def _account_changed(self, events: Sequence[Mapping[str, Any]]) -> None:
-        """Something happened to the account: read its figures again, and say what became of its orders."""
+        """Something happened to the account: read its figures again, say what became of its orders and withdrawals."""
         await self._read_account()
         if not self.address:
             return
@@ -52,4 +52,9 @@ class SessionState(rx.State):
             words = order_words.toast(event, token["symbol"] if token else "")
             self.notices = with_notice(
                 self.notices, event["order_id"], words.text, kind=words.kind, detail=words.detail
+            )
+        for event in withdrawal_words.latest_of_each_withdrawal(events):
+            words = withdrawal_words.toast(event)
+            self.notices = with_notice(
+                self.notices, event["withdrawal_id"], words.text, kind=words.kind, detail=words.detail
             )

@@ -1,24 +1,20 @@
 // The wallet button. Keys never leave the wallet; the server only sees a signed text and answers with a cookie.
 import { useCallback, useEffect, useRef, useState } from "react";
 import { getWallets } from "@wallet-standard/app";
-import { Check, ChevronDown, Copy, Droplets, LogOut, Wallet } from "lucide-react";
+import { Check, ChevronDown, Copy, Droplets, KeyRound, LogOut, Wallet } from "lucide-react";
 import { DropdownMenu, Popover } from "radix-ui";
+import { Link } from "react-router";
 import { call } from "$/public/external/blitzhub/client/api.js";
 import { ownSol, shortAddress } from "$/public/external/blitzhub/feed/figures.js";
 import { useFaucet } from "./faucet.jsx";
 import { registerDemoWallet } from "./demo_wallet.js";
-import { signInText, toBase64 } from "./siws.js";
+import { canSignIn, DEMO, rememberWallet, signed, verify } from "./sign_in.js";
 
-const DEMO = "Demo wallet";
 const NONCE_FRESH_MS = 240_000;
 const HOW_TO_GET_ONE = "https://solana.com/solana-wallets";
 
 /** Any component may open the sign-in: `window.dispatchEvent(new Event("blitzhub:sign-in"))`. */
 const OPEN_EVENT = "blitzhub:sign-in";
-
-const canSignIn = (wallet) =>
-  wallet.chains.some((chain) => chain.startsWith("solana:")) &&
-  ("solana:signIn" in wallet.features || ("standard:connect" in wallet.features && "solana:signMessage" in wallet.features));
 
 function useWallets(localnet) {
   const [wallets, setWallets] = useState([]);
@@ -39,19 +35,6 @@ function useWallets(localnet) {
     };
   }, [localnet]);
   return wallets;
-}
-
-async function signed(wallet, input) {
-  if ("solana:signIn" in wallet.features) {
-    const [output] = await wallet.features["solana:signIn"].signIn(input);
-    return { address: output.account.address, message: output.signedMessage, signature: output.signature };
-  }
-  const { accounts } = await wallet.features["standard:connect"].connect();
-  const account = accounts.find((a) => a.features.includes("solana:signMessage")) ?? accounts[0];
-  if (!account) throw new Error("The wallet gave no account.");
-  const text = new TextEncoder().encode(signInText(input, account.address));
-  const [output] = await wallet.features["solana:signMessage"].signMessage({ account, message: text });
-  return { address: account.address, message: output.signedMessage, signature: output.signature };
 }
 
 /** Sign in with a wallet: the nonce was asked for when the list opened, so the wallet opens within the click. */
@@ -84,12 +67,8 @@ function useSignIn() {
       return;
     }
     try {
-      await call("POST", "/auth/verify", {
-        nonce: input.nonce,
-        address: proof.address,
-        message: new TextDecoder().decode(proof.message),
-        signature: toBase64(proof.signature),
-      });
+      await verify(input, proof);
+      rememberWallet(wallet.name);
       location.reload(); // the live connection learns who it belongs to when it is opened
     } catch (error) {
       setPhase({ name: "failed", words: `Not signed in. ${error.message}` });
@@ -231,6 +210,18 @@ function SignedIn({ address, lamports, localnet }) {
           <DropdownMenu.Item className="bh-menu__item" onSelect={copy} data-testid="copy-account">
             {copied ? <Check className="bh-icon" aria-hidden /> : <Copy className="bh-icon" aria-hidden />}
             {copied ? "Copied" : "Copy address"}
+          </DropdownMenu.Item>
+          <DropdownMenu.Item className="bh-menu__item" asChild>
+            <Link to="/wallet" data-testid="menu-wallet">
+              <Wallet className="bh-icon" aria-hidden />
+              Deposit and withdraw
+            </Link>
+          </DropdownMenu.Item>
+          <DropdownMenu.Item className="bh-menu__item" asChild>
+            <Link to="/account" data-testid="menu-account">
+              <KeyRound className="bh-icon" aria-hidden />
+              Keys and sessions
+            </Link>
           </DropdownMenu.Item>
           <DropdownMenu.Item className="bh-menu__item" onSelect={signOut} data-testid="sign-out">
             <LogOut className="bh-icon" aria-hidden />

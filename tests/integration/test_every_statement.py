@@ -30,6 +30,7 @@ from engine.persistence import (
     journal,
     launches,
     market,
+    movements,
     parked,
     rebuilding,
     replaying,
@@ -293,6 +294,8 @@ STEPS: Final[dict[str, Callable[[Connection], Any]]] = {
     "withdrawals.withdrawals_json": lambda c: (
         withdrawals.withdrawals_json(c, account(0), 1, f"{START_MS}.{'f' * 32}")[0] or pytest.fail("the one")
     ),
+    "movements.deposits_json": lambda c: movements.deposits_json(c, account(0), 5) or pytest.fail("the first one"),
+    "movements.empty_accounts_json": lambda c: movements.empty_accounts_json(c, account(0)) or pytest.fail("restored"),
     "accounts.page_after": lambda c: accounts.orders_json(c, account(0), 1),
     "accounts.orders_json": lambda c: accounts.orders_json(c, account(0), 1, f"{START_MS + 1}.{'f' * 32}", token(0)),
     "market.token": lambda c: market.token(c, token(0)) or pytest.fail("the token"),

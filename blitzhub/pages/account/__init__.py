@@ -1,0 +1,1 @@
+"""The account page: bots' keys and signed-in browsers."""

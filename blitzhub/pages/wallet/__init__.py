@@ -1,0 +1,1 @@
+"""The wallet page: what one has, depositing, withdrawing, and what moved."""
