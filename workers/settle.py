@@ -11,6 +11,7 @@ from functools import partial
 from engine.ledger.deposits import DepositScan
 from engine.ledger.endings import withdrawal_hooks
 from engine.ledger.releases import Releases
+from engine.ledger.token_deposits import TokenDeposits
 from engine.services import Services
 from engine.settlement.confirming import Hooks
 from engine.settlement.service import ALONE, SettlementService
@@ -46,4 +47,5 @@ async def run(services: Services, stop: asyncio.Event, name: str = ALONE) -> Non
     async with asyncio.TaskGroup() as group:
         group.create_task(settlement.run(stop), name="settlement")
         group.create_task(DepositScan(services).run(stop), name="deposits")
+        group.create_task(TokenDeposits(services).run(stop), name="token-deposits")
         group.create_task(Releases(services).run(stop), name="releases")

@@ -97,7 +97,12 @@ class DepositScan:
             for signature in history.succeeded
             if signature not in own
         ]
-        return [change for change in await self._services.chain.changes(wanted) if change.lamports]
+        changes = await self._services.chain.changes(wanted)
+        for change in changes:
+            if not change.lamports:
+                said = "transaction %s names our %s and moves none of its SOL: perhaps an unknown token"
+                log.warning(f"alert=foreign_transaction {said}", change.signature, change.address)
+        return [change for change in changes if change.lamports]
 
     def _record(
         self, connection: Connection, changes: list[BalanceChange], owners: dict[str, Scanned], cursors: list[Scanned]
@@ -119,6 +124,8 @@ class DepositScan:
                 balance["amount"] += change.lamports
                 account_seq = balance["account_seq"] = balance["account_seq"] + 1
                 messages.append(events.balance_changed(owner.account_id, "deposit", change.lamports, account_seq))
+            else:
+                log.warning("alert=donation %s lamports reached our %s", change.lamports, change.address)
             transfers.append(_transfer(change, owner, account_seq, now_ms))
         touched = {transfer["account_id"] for transfer in transfers}
         rows.write(connection, transfers, [balances[one] for one in balances if one in touched], cursors)

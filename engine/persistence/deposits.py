@@ -44,6 +44,15 @@ def scanned_addresses(connection: Connection) -> list[Scanned]:
     ]
 
 
+def read_cursors(connection: Connection, addresses: Sequence[str]) -> dict[str, Scanned]:
+    """How far each of these addresses is booked."""
+    found = {address: Scanned(address, None, None, None, 0, False) for address in addresses}
+    for part in chunks(addresses):
+        for row in connection.execute(select(CURSORS).where(CURSORS.c.address.in_(part))):
+            found[row.address] = Scanned(row.address, None, None, row.signature, row.lamports, True)
+    return found
+
+
 def own_signatures(connection: Connection, signatures: Sequence[str]) -> set[str]:
     """Which of these successful transactions are our settlements', whose signatures are stored before they are sent."""
     own: set[str] = set()

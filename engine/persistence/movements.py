@@ -1,11 +1,12 @@
 """What came in for an account, and the token accounts it could close, as its owner is shown them."""
 
+from dataclasses import dataclass
 from typing import Any
 
 from sqlalchemy import Connection, select
 
 from engine.identifiers import SOL
-from engine.persistence.trading import BALANCES, TOKENS, TRANSFERS
+from engine.persistence.trading import ACCOUNTS, BALANCES, TOKENS, TRANSFERS
 
 DEPOSIT = "deposit"
 
@@ -46,3 +47,22 @@ def empty_accounts_json(connection: Connection, account_id: str) -> list[dict[st
         .order_by(TOKENS.c.symbol, TOKENS.c.address)
     )
     return [{"token": row.address, "symbol": row.symbol} for row in connection.execute(statement)]
+
+
+@dataclass(frozen=True, slots=True)
+class TokenHolding:
+    """A token account of an account's trading wallet."""
+
+    account_id: str
+    wallet: str
+    token: str
+
+
+def token_holdings(connection: Connection) -> list[TokenHolding]:
+    """Every token account that the ledger knows of, empty ones too."""
+    statement = (
+        select(BALANCES.c.account_id, ACCOUNTS.c.wallet, BALANCES.c.asset)
+        .join_from(BALANCES, ACCOUNTS, ACCOUNTS.c.account_id == BALANCES.c.account_id)
+        .where(BALANCES.c.asset != SOL)
+    )
+    return [TokenHolding(row.account_id, row.wallet, row.asset) for row in connection.execute(statement)]

@@ -262,6 +262,7 @@ STEPS: Final[dict[str, Callable[[Connection], Any]]] = {
     "settlements.add_wallet": lambda c: settlements.add_wallet(c, wallet_row(3)),
     "settlements.book_network_fee": lambda c: settlements.book_network_fee(c, paid("network_fee", "c")),
     "deposits.scanned_addresses": lambda c: deposits.scanned_addresses(c) or pytest.fail("four wallets"),
+    "deposits.read_cursors": lambda c: deposits.read_cursors(c, [wallet(0)])[wallet(0)],
     "deposits.own_signatures": lambda c: deposits.own_signatures(c, [SIGNATURE]) or pytest.fail("the trade's"),
     "deposits.booked": lambda c: deposits.booked(c, [paid("launch", "a")["transfer_id"]]) or pytest.fail("booked"),
     "deposits.lock_sol": lambda c: deposits.lock_sol(c, [account(0)]),
@@ -294,6 +295,7 @@ STEPS: Final[dict[str, Callable[[Connection], Any]]] = {
     "withdrawals.withdrawals_json": lambda c: (
         withdrawals.withdrawals_json(c, account(0), 1, f"{START_MS}.{'f' * 32}")[0] or pytest.fail("the one")
     ),
+    "movements.token_holdings": lambda c: movements.token_holdings(c) or pytest.fail("the buyer's"),
     "movements.deposits_json": lambda c: movements.deposits_json(c, account(0), 5) or pytest.fail("the first one"),
     "movements.empty_accounts_json": lambda c: movements.empty_accounts_json(c, account(0)) or pytest.fail("restored"),
     "accounts.page_after": lambda c: accounts.orders_json(c, account(0), 1),

@@ -1,6 +1,7 @@
 """Withdrawals on a localnet process: the ledger and the chain move by the same amounts, or neither does."""
 
 import asyncio
+import struct
 from collections.abc import Iterator
 from dataclasses import replace
 from pathlib import Path
@@ -8,16 +9,23 @@ from typing import Any
 from uuid import uuid4
 
 import pytest
+from solders.hash import Hash
+from solders.instruction import AccountMeta, Instruction
+from solders.keypair import Keypair
+from solders.message import MessageV0
+from solders.pubkey import Pubkey
+from solders.transaction import VersionedTransaction
 
 from engine.errors import Refusal
 from engine.identifiers import SOL
 from engine.ledger import withdrawals
 from engine.ledger.destinations import InvalidDestination, PlatformAddress
 from engine.ledger.releases import Releases
+from engine.ledger.token_deposits import TokenDeposits
 from engine.persistence import withdrawals as rows
 from engine.persistence.switches import Switch, SwitchState, state, turn
 from engine.persistence.trading import SETTLEMENTS
-from engine.settlement.programs import token_account
+from engine.settlement.programs import TOKEN_2022, token_account
 from engine.units import LOCKED_LAMPORTS
 from tests.localnet import Localnet, running_localnet
 from tests.settling import Faulty, Ledger, differences, opened, settings_for
@@ -332,3 +340,44 @@ async def test_reaching_the_hourly_limit_stops_everything_until_an_operator_has_
             lifted = SwitchState(False, "looked", "ann", services.clock.now_ms())
             turn(connection, Switch.WITHDRAWALS_FROZEN, lifted)
         assert await Releases(services).release_due() == 2
+
+
+async def test_tokens_that_others_send_back_are_credited_once(node: Localnet, tmp_path: Path) -> None:
+    """A friend, whose key nobody here has in a row of ours, sends back a part of what was withdrawn to them."""
+    async with opened(settings_for(tmp_path, node, withdrawal_delay_ms=0)) as ledger:
+        token, (ann,) = await traded(ledger, "ann")
+        friend = Keypair()
+        await ledger.services.chain.airdrop(str(friend.pubkey()), 1_000_000_000)
+        async with paying(ledger):
+            sent = await ann.ask(30_000_000_000, str(friend.pubkey()), token)
+            await ended(ledger, sent["withdrawal_id"])
+        scan = TokenDeposits(ledger.services)
+        assert await scan.scan() == 0
+        back = await send_tokens(ledger, friend, token, ann.account.wallet, 7_000_000)
+
+        async def finalized() -> bool:
+            (status,) = await ledger.services.chain.statuses([back], search_history=True)
+            return status is not None and status.finalized
+
+        await until(finalized)
+        assert [await scan.scan() for _ in range(3)] == [1, 0, 0]
+        assert await TokenDeposits(ledger.services).scan() == 0
+        assert ann.balance(token) == 10_007_000_000
+        assert await differences(ledger.services) == []
+
+
+async def send_tokens(ledger: Ledger, sender: Keypair, token: str, to: str, amount: int) -> str:
+    """A transfer that names no address of ours but the token account itself."""
+    blockhash = await ledger.services.chain.latest_blockhash()
+    owner = str(sender.pubkey())
+    accounts = [
+        AccountMeta(token_account(owner, token), False, True),
+        AccountMeta(Pubkey.from_string(token), False, False),
+        AccountMeta(token_account(to, token), False, True),
+        AccountMeta(sender.pubkey(), True, False),
+    ]
+    move = Instruction(TOKEN_2022, struct.pack("<BQB", 12, amount, 6), accounts)
+    message = MessageV0.try_compile(sender.pubkey(), [move], [], Hash.from_string(blockhash.value))
+    transaction = VersionedTransaction(message, [sender])
+    assert await ledger.services.chain.send([bytes(transaction)]) == [None]
+    return str(transaction.signatures[0])

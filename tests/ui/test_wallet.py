@@ -31,7 +31,7 @@ def chain(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Localnet]:
 
 @pytest.fixture(scope="module")
 def app(chain: Localnet, tmp_path_factory: pytest.TempPathFactory) -> Iterator[App]:
-    delay = {"BLITZ_WITHDRAWAL_DELAY_MS": "600000", "BLITZ_REAUTHENTICATION_MS": "1"}
+    delay = {"BLITZ_WITHDRAWAL_DELAY_MS": "600000", "BLITZ_REAUTHENTICATION_MS": "4000"}
     with running_app(tmp_path_factory.mktemp("data"), chain, delay) as started:
         yield started
 
@@ -97,6 +97,7 @@ def test_a_new_address_takes_another_sign_in_waits_and_is_taken_back_on_a_phone(
     part(page, "withdraw-address").fill(friend)
     part(page, "withdraw-amount").fill("1.5")
     expect(page.get_by_text("You have not sent to this address before.")).to_be_visible(timeout=SLOW_MS)
+    expect(page.get_by_text("Your wallet will ask you to sign in again.")).to_be_visible(timeout=SLOW_MS)
     part(page, "withdraw-submit").click()
     expect(part(page, "confirm-address")).to_have_text(" ".join(friend[at : at + 4] for at in range(0, len(friend), 4)))
     part(page, "withdraw-confirm").click()

@@ -3,6 +3,8 @@ import { useEffect, useState } from "react";
 import { call } from "$/public/external/blitzhub/client/api.js";
 import { age } from "$/public/external/blitzhub/feed/figures.js";
 
+const since = (then, now) => (age(then, now) === "now" ? "now" : `${age(then, now)} ago`);
+
 export function Sessions() {
   const [sessions, setSessions] = useState([]);
   const [words, setWords] = useState("");
@@ -30,7 +32,7 @@ export function Sessions() {
           <li key={session.created_at_ms} data-testid="session-row">
             <b>{session.current ? "This browser" : "Another browser"}</b>
             <span className="bh-small bh-muted">
-              signed in {age(session.created_at_ms, now)} ago, seen {age(session.seen_at_ms, now)} ago
+              signed in {since(session.created_at_ms, now)}, last seen {since(session.seen_at_ms, now)}
             </span>
           </li>
         ))}

@@ -30,30 +30,32 @@ function Facts({ request, symbol, decimals, costs }) {
 export function Confirm({ account, localnet, request, symbol, decimals, costs, openerRef, onClose, onSent }) {
   const [phase, setPhase] = useState("idle");
   const [words, setWords] = useState("");
+  const [again, setAgain] = useState(costs.sign_in_again);
   const prepared = useRef(null);
   const id = useRef(newId()); // one question, one withdrawal, however often it is pressed
   const busy = phase !== "idle";
+  const prepare = () => {
+    prepared.current = prepareSignIn();
+    prepared.current.catch(() => {});
+  };
   useEffect(() => {
-    if (costs.sign_in_again && !prepared.current) {
-      prepared.current = prepareSignIn();
-      prepared.current.catch(() => {});
-    }
-  }, [costs.sign_in_again]);
+    if (again) prepare();
+  }, [again]);
   const withdraw = async () => {
     setWords("");
     try {
-      if (costs.sign_in_again) {
+      if (again) {
         setPhase("signing");
         await signInAgain(account, localnet, prepared.current);
       }
       setPhase("sending");
       await send("/me/withdrawals", { ...request, client_id: id.current }, () => setPhase("doubt"));
       onSent();
-      if (costs.sign_in_again) location.reload(); // the live connection belongs to the session that has just ended
+      if (again) location.reload(); // the live connection belongs to the session that has just ended
     } catch (error) {
-      prepared.current = costs.sign_in_again ? prepareSignIn() : null;
-      prepared.current?.catch(() => {});
       setPhase("idle");
+      if (again) prepare();
+      if (error instanceof Refused && error.code === "sign_in_again") setAgain(true);
       const unknown = "We could not tell whether it arrived. Look at your history before you send another.";
       setWords(error instanceof Refused ? `Not withdrawn: ${error.message}` : error.message || unknown);
     }
@@ -88,7 +90,7 @@ export function Confirm({ account, localnet, request, symbol, decimals, costs, o
               Back
             </button>
             <button type="button" className="bh-button bh-button--accent" aria-disabled={busy} onClick={() => !busy && withdraw()} data-testid="withdraw-confirm">
-              {costs.sign_in_again && phase === "idle" ? "Sign in and withdraw" : LABELS[phase]}
+              {again && phase === "idle" ? "Sign in and withdraw" : LABELS[phase]}
             </button>
           </div>
         </Dialog.Content>

@@ -66,7 +66,7 @@ function Last({ row, now, onCancel, busy }) {
     const left = row.release_at_ms - now;
     return (
       <span className="bh-funds__row bh-funds__row--end">
-        {left > 0 && <span className="bh-small bh-muted">leaves in {waitWords(left)}</span>}
+        {left > 0 && <span className="bh-small bh-muted bh-wide-only">leaves in {waitWords(left)}</span>}
         <button type="button" className="bh-button bh-button--dense" aria-disabled={busy} onClick={() => !busy && onCancel(row)} data-testid="movement-cancel">
           {busy ? "Taking back…" : "Take back"}
         </button>
@@ -82,7 +82,7 @@ function Row({ row, account, now, onCancel, busy }) {
   const at = row.created_at_ms;
   return (
     <tr data-testid="movement" data-kind={row.kind} data-state={row.state} data-signature={row.signature ?? ""}>
-      <td className="bh-fig bh-muted" title={new Date(at).toLocaleString()}>
+      <td className="bh-fig bh-muted bh-wide-only" title={new Date(at).toLocaleString()}>
         {now - at < DAY_MS ? clock(at) : age(at, now)}
       </td>
       <td>
@@ -170,7 +170,7 @@ export function History({ account, wallet }) {
             <table className="bh-table bh-table--roomy" data-testid="history">
               <thead>
                 <tr>
-                  <th>Time</th>
+                  <th className="bh-wide-only">Time</th>
                   <th>What</th>
                   <th className="bh-right">Amount</th>
                   <th className="bh-wide-only">From, to</th>
