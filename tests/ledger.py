@@ -155,7 +155,7 @@ def _sol_is_conserved(
     tokens: Sequence[dict[str, Any]], balances: Sequence[dict[str, Any]], transfers: Sequence[dict[str, Any]]
 ) -> None:
     deposited = sum(row["amount"] for row in transfers if row["kind"] == "deposit")
-    rents = -sum(row["amount"] for row in transfers if row["kind"] == "rent")
+    rents = -sum(row["amount"] for row in transfers if row["kind"] in ("rent", "launch"))
     held = sum(row["amount"] for row in balances if row["asset"] == SOL)
     in_vaults = sum(
         row["reserve_lamports"] + row["creator_fees_lamports"] + row["platform_fees_lamports"] for row in tokens

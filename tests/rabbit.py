@@ -61,6 +61,12 @@ async def delete(topology: Topology, tokens: Iterable[str]) -> None:
             await opened.exchange_delete(exchange, timeout=LIMIT_S)
 
 
+async def delete_queue(prefix: str, token: str) -> None:
+    """Delete one token's queue."""
+    async with channel() as opened:
+        await opened.queue_delete(Topology(prefix).queue(token))
+
+
 async def exists(queue: str) -> bool:
     """Whether the server has that queue."""
     async with channel() as opened:
