@@ -40,6 +40,8 @@ USED_BY: Final[dict[str, str]] = {
     "launches.creator": "web",
     "launches.book": "web",
     "deposits": "settle",
+    "movements": "web",
+    "movements.token_holdings": "settle",
     "withdrawals": "web",
     "withdrawals.lock": "settle web",
     "withdrawals.write": "settle web",
