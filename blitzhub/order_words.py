@@ -15,6 +15,8 @@ REASONS: Final[Mapping[str, str]] = {
     "funds": "not enough on your balance",
     "deadline": "the order waited past its time limit",
     "paused": "trading in this token is paused",
+    "held": "trading in this token is stopped, and operators know",
+    "frozen": "your account is frozen, and operators know",
     "unknown_token": "there is no such token",
     "not_tradable": "the token cannot be traded yet",
     "opening_cap": "more than one account may hold while the opening lasts",

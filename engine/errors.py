@@ -19,6 +19,13 @@ class Refusal(Exception):
         self.data = data
 
 
+class AccountFrozen(Refusal):
+    """The chain refused what the account owes; it neither trades nor withdraws until an operator has looked at it."""
+
+    code = "frozen"
+    status = 403
+
+
 class NotFound(Refusal):
     """There is nothing under that name."""
 

@@ -15,6 +15,7 @@ SERVICES: Final = {
     "indicators": "workers.indicators",
     "reconcile": "workers.reconcile",
     "parked": "workers.parked",
+    "frozen": "workers.frozen",
 }
 """Service name → module. The module is imported only when its service is started."""
 

@@ -264,6 +264,7 @@ class Balances(BaseModel):
     locked_lamports: str
     free_lamports: str
     account_seq: int
+    frozen: str | None
     tokens: list[Holding]
 
 

@@ -10,10 +10,11 @@ from functools import partial
 from typing import Any
 
 from engine.accounts.accounts import Account
-from engine.errors import NotFound, Refusal
+from engine.errors import AccountFrozen, NotFound, Refusal
 from engine.identifiers import SOL
 from engine.ledger.booking import Booking
 from engine.ledger.destinations import Destination, destination
+from engine.persistence import freezes
 from engine.persistence import withdrawals as rows
 from engine.persistence.database import Connection
 from engine.persistence.switches import Switch, state
@@ -343,6 +344,9 @@ def _book(
     frozen = state(connection, Switch.WITHDRAWALS_FROZEN)
     if frozen is not None and frozen.is_set:
         raise WithdrawalsFrozen("Withdrawals wait while we check the ledger.", since_ms=frozen.changed_at_ms)
+    reason = freezes.reason_of(connection, account.account_id)
+    if reason is not None:
+        raise AccountFrozen(f"The account is frozen: {reason}.")
     if asked.asset != SOL and locked.token is None:
         raise UnknownToken("There is no token at that address.")
     booking = Booking(locked, account.account_id, asked.withdrawal_id, now_ms)

@@ -100,6 +100,7 @@ class Position:
     tokens: int | None
     known_body_hash: str | None
     parked_body: bytes | None = None
+    frozen: str | None = None
 
 
 def position(connection: Connection, account_id: str | None, token: str, order_id: str = NO_ORDER) -> Position:
@@ -112,6 +113,7 @@ def position(connection: Connection, account_id: str | None, token: str, order_i
         select(
             _TOKENS,
             sol.c.amount.label("lamports_of_account"),
+            sol.c.frozen.label("frozen_account"),
             held.c.amount.label("tokens_of_account"),
             _ORDERS.c.body_hash.label("known_body_hash"),
             _PARKED.c.body.label("parked_body"),
@@ -127,11 +129,12 @@ def position(connection: Connection, account_id: str | None, token: str, order_i
     if row is None:
         return Position(None, 0, None, None)
     held_tokens, known_hash = row["tokens_of_account"], row["known_body_hash"]
-    return Position(dict(row), row["lamports_of_account"] or 0, held_tokens, known_hash, row["parked_body"])
+    lamports = row["lamports_of_account"] or 0
+    return Position(dict(row), lamports, held_tokens, known_hash, row["parked_body"], row["frozen_account"])
 
 
 def balances_json(connection: Connection, account_id: str, locked_lamports: int) -> dict[str, Any]:
-    """SOL with its free part, and every token held, the most recently traded first."""
+    """SOL with its free part, why the account is frozen if it is, and every token held, last traded first."""
     sol = _BALANCES.c.account_id == account_id
     row = connection.execute(select(_BALANCES).where(sol, _BALANCES.c.asset == SOL)).mappings().first()
     lamports, account_seq = (row["amount"], row["account_seq"]) if row else (0, 0)
@@ -146,6 +149,7 @@ def balances_json(connection: Connection, account_id: str, locked_lamports: int)
         "locked_lamports": str(min(lamports, locked_lamports)),
         "free_lamports": str(max(0, lamports - locked_lamports)),
         "account_seq": account_seq,
+        "frozen": row["frozen"] if row else None,
         "tokens": [_holding_json(held) for held in connection.execute(query).mappings()],
     }
 

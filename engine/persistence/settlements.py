@@ -17,7 +17,7 @@ from engine.trading.orders import Side
 from engine.trading.rows import Row
 
 WITHDRAWALS: Final = table(WithdrawalRow)
-_KEPT_BY_FAILURE: Final = [kind.value for kind in Kind if not kind.is_undone_by_failure]
+KEPT_BY_FAILURE: Final = [kind.value for kind in Kind if not kind.is_undone_by_failure]
 _TEXTS: Final = (TOKENS.c.decimals, TOKENS.c.name, TOKENS.c.symbol, TOKENS.c.uri)
 
 
@@ -35,7 +35,7 @@ def reserved(connection: Connection) -> list[Settlement]:
     statement = _without_bytes().where(
         or_(
             SETTLEMENTS.c.state == State.SIGNED.value,
-            and_(SETTLEMENTS.c.state == State.FAILED.value, SETTLEMENTS.c.kind.in_(_KEPT_BY_FAILURE)),
+            and_(SETTLEMENTS.c.state == State.FAILED.value, SETTLEMENTS.c.kind.in_(KEPT_BY_FAILURE)),
         )
     )
     return [_settlement(row) for row in connection.execute(statement).mappings()]

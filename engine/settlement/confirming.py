@@ -16,6 +16,7 @@ from engine.persistence.database import Connection, RowMapping
 from engine.ports import BusMessage, SignatureStatus
 from engine.services import Services
 from engine.settlement.flights import Flight, Flights
+from engine.settlement.freezing import freeze, vault_is_short
 from engine.settlement.settlement import Kind, Settlement, State
 from engine.settlement.transactions import blockhash_of, fee_lamports_of
 from engine.trading import events
@@ -178,12 +179,22 @@ class Confirmer:
         alert = "alert=settlement_failed " if state is State.FAILED else ""
         log.log(level, "%ssettlement %s landed with an error: %s", alert, settlement.settlement_id, error)
         fee = self._network_fee(flight, await self._services.signer.fee_payer())
-        record = partial(self._record_error, flight=flight, state=state, errors=errors, error=error[:300], fee=fee)
+        at_vault = state is State.FAILED and await vault_is_short(self._services, settlement)
+        record = partial(
+            self._record_error, flight=flight, state=state, errors=errors, error=error[:300], fee=fee, at_vault=at_vault
+        )
         self._services.bus.publish(await self._services.database.write(record))
         self._flights.drop(flight)
 
     def _record_error(
-        self, connection: Connection, flight: Flight, state: State, errors: int, error: str, fee: dict[str, Any]
+        self,
+        connection: Connection,
+        flight: Flight,
+        state: State,
+        errors: int,
+        error: str,
+        fee: dict[str, Any],
+        at_vault: bool,
     ) -> list[BusMessage]:
         """The row's new state and the network fee, which the platform paid for nothing."""
         settlement = flight.settlement
@@ -191,7 +202,7 @@ class Confirmer:
             return []
         rows.book_network_fee(connection, fee)
         return (
-            self._after_failure(connection, settlement, self._services.clock.now_ms(), error)
+            self._after_failure(connection, settlement, self._services.clock.now_ms(), error, at_vault)
             if state is State.FAILED
             else []
         )
@@ -208,8 +219,11 @@ class Confirmer:
         return self._after_failure(connection, settlement, self._services.clock.now_ms(), error)
 
     def _after_failure(
-        self, connection: Connection, settlement: Settlement, now_ms: int, error: str
+        self, connection: Connection, settlement: Settlement, now_ms: int, error: str, at_vault: bool = False
     ) -> list[BusMessage]:
+        if not settlement.kind.is_undone_by_failure:
+            reason = f"Settlement {settlement.settlement_id} cannot be brought to Solana: {error}"
+            freeze(connection, settlement, at_vault, reason, now_ms)
         if settlement.kind not in self._hooks:
             return []
         return self._hooks[settlement.kind].failed(connection, asdict(settlement), now_ms, error)

@@ -13,6 +13,7 @@ from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
 
 from engine.identifiers import SOL
+from engine.ports import ChainBalances
 from engine.settlement.settlement import Kind, Settlement
 from engine.units import LOCKED_LAMPORTS
 
@@ -23,6 +24,12 @@ class Holdings:
 
     slot: int
     amounts: Mapping[tuple[str, str], int]
+
+    @classmethod
+    def of(cls, found: ChainBalances) -> "Holdings":
+        """What the chain said."""
+        lamports = {(address, str(SOL)): amount for address, amount in found.lamports.items()}
+        return cls(found.slot, lamports | found.tokens)
 
     def spendable(self, payer: str, asset: str) -> int:
         """Lamports above the locked minimum, or all base units."""
@@ -78,3 +85,45 @@ def _uncovered(queues: Mapping[tuple[str, str], list[tuple[int, str, int]]], hol
             if left < 0:
                 uncovered.add(settlement_id)
     return uncovered
+
+
+@dataclass(frozen=True, slots=True)
+class Payer:
+    """Who cannot pay which asset of which settlement."""
+
+    settlement: Settlement
+    address: str
+    asset: str
+
+
+def short_payers(
+    pending: Iterable[Settlement],
+    in_flight: Iterable[Settlement],
+    confirmed: Iterable[tuple[Settlement, int]],
+    holdings: Holdings,
+) -> list[Payer]:
+    """Payers that hold too little for their first unsettled payment, with nothing on its way that would fill it up.
+
+    A solvent ledger has none: whatever came in earlier is settled, so the chain holds less than the ledger says.
+    """
+    waiting = list(pending)
+    later = (settlement for settlement, slot in confirmed if slot > holdings.slot)
+    unsettled = {settlement.settlement_id: settlement for settlement in (*waiting, *in_flight, *later)}
+    first: dict[tuple[str, str], tuple[int, str]] = {}
+    filling: dict[tuple[str, str], int] = {}
+    for settlement in unsettled.values():
+        for address, asset, amount in settlement.effects():
+            order = settlement.order_at(address)
+            if amount < 0:
+                entry = order, settlement.settlement_id
+                first[address, asset] = min(first.get((address, asset), entry), entry)
+            else:
+                filling[address, asset] = min(filling.get((address, asset), order), order)
+    return [
+        Payer(settlement, payer, asset)
+        for settlement in waiting
+        for payer, asset, amount in settlement.outflows()
+        if first[payer, asset][1] == settlement.settlement_id
+        and filling.get((payer, asset), first[payer, asset][0] + 1) > first[payer, asset][0]
+        and holdings.spendable(payer, asset) < amount
+    ]

@@ -16,7 +16,8 @@ from engine.ports import Blockhash, Signed, SigningRequest
 from engine.services import Services
 from engine.settlement.crew import Crew
 from engine.settlement.flights import Flight, Flights
-from engine.settlement.planning import Holdings, sendable
+from engine.settlement.freezing import ShortPayers
+from engine.settlement.planning import Holdings, sendable, short_payers
 from engine.settlement.programs import MAX_TRANSACTION_BYTES
 from engine.settlement.settlement import Settlement, State
 from engine.settlement.signer import NotPending
@@ -58,7 +59,7 @@ class Sender:
         self, services: Services, crew: Crew, flights: Flights, limits: SendingLimits, give_up: GiveUp
     ) -> None:
         self._services, self._crew, self._flights, self._limits = services, crew, flights, limits
-        self._give_up = give_up
+        self._give_up, self._short = give_up, ShortPayers(services)
         self._window = limits.in_flight
         self._blockhash: Blockhash | None = None
         self._blockhash_at_ms = 0
@@ -79,6 +80,8 @@ class Sender:
         # Read last: what was reserved before and is confirmed by now is in one of the two.
         confirmed = await self._services.database.read(partial(rows.settled_later, slot=holdings.slot))
         covered = sendable(waiting, reserved, confirmed, holdings)
+        if len(covered) < len(waiting):
+            await self._short.seen(short_payers(waiting, reserved, confirmed, holdings))
         if covered:
             self._window = self._limits.in_flight
         elif not complete:
@@ -123,8 +126,7 @@ class Sender:
         wallets = sorted(payer for payer, asset in keys if asset == SOL)
         accounts = sorted(key for key in keys if key[1] != SOL)
         found = await self._services.chain.balances(wallets, accounts)
-        amounts = {(address, str(SOL)): lamports for address, lamports in found.lamports.items()}
-        return Holdings(found.slot, amounts | found.tokens)
+        return Holdings.of(found)
 
     async def _signed(self, chosen: list[Settlement], postponed: list[Unavailable]) -> list[Settlement]:
         """Those that were signed. One that never can be is given up, one that somebody else signed is dropped.

@@ -9,7 +9,7 @@ from functools import partial
 from typing import Any, Final
 
 from engine.accounts.accounts import Account
-from engine.errors import NotFound, Refusal
+from engine.errors import AccountFrozen, NotFound, Refusal
 from engine.identifiers import OrderId, order_id
 from engine.persistence import accounts as rows
 from engine.persistence.database import Connection
@@ -90,6 +90,13 @@ class Paused(OrderRefused):
     status = 409
 
 
+class Held(OrderRefused):
+    """Trading is stopped: the chain refused what the token's vault owes."""
+
+    code = "held"
+    status = 409
+
+
 class NotTradable(OrderRefused):
     """Not launched yet, or never."""
 
@@ -118,6 +125,8 @@ _REFUSALS: Final[dict[Reason, tuple[type[Refusal], str]]] = {
     Reason.NOTHING_RECEIVED: (BringsNothing, "These tokens are worth nothing after the fee"),
     Reason.OPENING_CAP: (OverOpeningCap, "More than one account may hold while the opening lasts"),
     Reason.POOL_OUT_OF_RANGE: (PoolOutOfRange, "The pool cannot take a trade of this size"),
+    Reason.HELD: (Held, "Trading this token is stopped"),
+    Reason.FROZEN: (AccountFrozen, "The account is frozen"),
     Reason.PAUSED: (Paused, "Buying this token is paused"),
     Reason.NOT_TRADABLE: (NotTradable, "This token cannot be traded"),
     Reason.UNKNOWN_TOKEN: (UnknownToken, "There is no token at this address"),
@@ -204,7 +213,8 @@ async def order_state(services: Services, account: Account, client_order_id: str
 
 def purse_of(position: rows.Position) -> Purse:
     """What the account can use of a position."""
-    return Purse(position.lamports - LOCKED_LAMPORTS, position.tokens or 0, position.tokens is not None)
+    has_token_account = position.tokens is not None
+    return Purse(position.lamports - LOCKED_LAMPORTS, position.tokens or 0, has_token_account, position.frozen)
 
 
 def rent_of(purse: Purse) -> int:

@@ -94,6 +94,7 @@ class Batch:
             free_lamports=(sol["amount"] if sol else 0) - LOCKED_LAMPORTS,
             tokens=held["amount"] if held else 0,
             has_token_account=held is not None,
+            frozen=sol.get("frozen") if sol else None,
         )
 
     def reject(self, order: Order, rejection: Rejection) -> None:

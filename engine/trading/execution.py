@@ -52,6 +52,8 @@ class Purse(NamedTuple):
     free_lamports: int
     tokens: int
     has_token_account: bool
+    frozen: str | None = None
+    """Why the account may not trade."""
 
 
 def decide(
@@ -68,6 +70,10 @@ def decide(
     stage = token["stage"]
     if stage not in TRADABLE:
         return Rejection(Reason.NOT_TRADABLE, stage)
+    if purse.frozen is not None:
+        return Rejection(Reason.FROZEN, purse.frozen)
+    if token["held"]:
+        return Rejection(Reason.HELD)
     try:
         if order.side is Side.BUY:
             rent = 0 if purse.has_token_account else account_rent_lamports

@@ -33,6 +33,8 @@ class Reason(StrEnum):
     FUNDS = "funds"
     DEADLINE = "deadline"
     PAUSED = "paused"
+    HELD = "held"
+    FROZEN = "frozen"
     UNKNOWN_TOKEN = "unknown_token"
     NOT_TRADABLE = "not_tradable"
     BELOW_MINIMUM = "below_minimum"

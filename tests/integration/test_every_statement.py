@@ -24,6 +24,7 @@ from engine.persistence import (
     claims,
     comparison,
     deposits,
+    freezes,
     heartbeats,
     images,
     indicators,
@@ -339,6 +340,20 @@ STEPS: Final[dict[str, Callable[[Connection], Any]]] = {
     "parked.end": lambda c: parked.end(c, LOST.order_id, "rejected", "by hand", 5) or pytest.fail("just parked"),
     "parked.decided_state": lambda c: parked.decided_state(c, ORDER.order_id) or pytest.fail("filled"),
     "switches.lock": lambda c: [switches.lock(c, Switch.WITHDRAWALS_FROZEN) for _ in range(2)],
+    "freezes.freeze_account": lambda c: (
+        [freezes.freeze_account(c, account(0), why) for why in ("x" * 300, "later")] == [True, False]
+        or pytest.fail("the first reason stays")
+    ),
+    "freezes.reason_of": lambda c: freezes.reason_of(c, account(0)) == "x" * 200 or pytest.fail("the first reason"),
+    "freezes.hold_token": lambda c: freezes.hold_token(c, token(0), "short", 5) or pytest.fail("not held before"),
+    "freezes.frozen": lambda c: (
+        [each["what"] for each in freezes.frozen(c)] == ["account", "token"] or pytest.fail("one of each")
+    ),
+    "freezes.release": lambda c: (
+        [freezes.release(c, each, 5) for each in (account(0), token(0), token(0))] == [True, True, False]
+        or pytest.fail("each once")
+    ),
+    "freezes.retry": lambda c: not freezes.retry(c, ORDER.order_id) or pytest.fail("it has not failed"),
     "heartbeats.beat": lambda c: [heartbeats.beat(c, "settle", "w1", Heartbeat(beats, 5)) for beats in (1, 2)],
     "heartbeats.of_service": lambda c: (
         heartbeats.of_service(c, "settle") == {"w1": Heartbeat(2, 5)} or pytest.fail("the newest beat")

@@ -19,6 +19,8 @@ const REASONS = {
   funds: "Not enough balance",
   deadline: "Waited past its time limit",
   paused: "Trading is paused",
+  held: "Trading is stopped",
+  frozen: "Your account is frozen",
   not_tradable: "Not tradable yet",
   opening_cap: "Over the opening's cap",
   pool_out_of_range: "More than the pool can take",

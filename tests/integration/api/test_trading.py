@@ -9,6 +9,7 @@ from sqlalchemy import update
 from starlette.applications import Starlette
 
 from engine.errors import OutcomeUnknown, Unavailable
+from engine.persistence import freezes
 from engine.persistence.tables import TokenRow
 from engine.services import Services
 from engine.trading.orders import Side, decoded
@@ -282,3 +283,15 @@ async def test_a_streamed_body_of_2_mb_is_refused(rich: Browser) -> None:
 
     response = await rich.post("/api/buy", content=chunks(), headers={"Content-Type": "application/json"})
     assert_problem(response, 413, "body_too_large")
+
+
+async def test_a_frozen_account_is_told_why_and_cannot_trade(trader: Browser, services: Services) -> None:
+    add_token(services)
+    account_id = (await trader.get("/api/me")).json()["account_id"]
+    set_balance(services, account_id, 5_000_000_000)
+    with services.database.transaction() as connection:
+        assert freezes.freeze_account(connection, account_id, "Solana refused it")
+    assert (await trader.get("/api/me/balances")).json()["frozen"] == "Solana refused it"
+    refused = await trader.post("/api/buy", json=buy_body())
+    assert_problem(refused, 403, "frozen")
+    assert "Solana refused it" in refused.json()["detail"]
