@@ -75,7 +75,7 @@ WRITES: Final[Mapping[str, Changes]] = {
         **_EXECUTING,
         "settlements": ("insert", *_SETTLEMENT_STATE),
         "balances": ("insert", *BALANCE_STATE, "frozen"),
-        "tokens": tuple(dict.fromkeys((*TOKEN_STATE, "failure", "tradable_at_ms"))),
+        "tokens": tuple(dict.fromkeys((*TOKEN_STATE, "failure", "held", "paused", "tradable_at_ms"))),
         "scan_cursors": ("insert", "signature", "lamports"),
         "releases": ("insert",),
         "heartbeats": ("insert", "delete", "beats", "at_ms"),

@@ -117,7 +117,7 @@ GRANT SELECT, INSERT, UPDATE (state, attempt, errors, error, signature, signed_b
 CREATE OR REPLACE SYNONYM blitz_settle.settlements FOR &owner..settlements;
 GRANT SELECT, INSERT, UPDATE (is_set, reason, changed_by, changed_at_ms) ON &owner..switches TO blitz_settle;
 CREATE OR REPLACE SYNONYM blitz_settle.switches FOR &owner..switches;
-GRANT SELECT, UPDATE (stage, seq, supply, reserve_lamports, creator_fees_lamports, platform_fees_lamports, price, market_cap_lamports, liquidity_lamports, holders, last_trade_at_ms, graduated_at_ms, updated_at_ms, failure, tradable_at_ms) ON &owner..tokens TO blitz_settle;
+GRANT SELECT, UPDATE (stage, seq, supply, reserve_lamports, creator_fees_lamports, platform_fees_lamports, price, market_cap_lamports, liquidity_lamports, holders, last_trade_at_ms, graduated_at_ms, updated_at_ms, failure, held, paused, tradable_at_ms) ON &owner..tokens TO blitz_settle;
 CREATE OR REPLACE SYNONYM blitz_settle.tokens FOR &owner..tokens;
 GRANT READ, INSERT ON &owner..trades TO blitz_settle;
 CREATE OR REPLACE SYNONYM blitz_settle.trades FOR &owner..trades;

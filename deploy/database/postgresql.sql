@@ -66,7 +66,7 @@ GRANT SELECT ON reports TO blitz_settle;
 GRANT SELECT, INSERT, UPDATE (signature, lamports) ON scan_cursors TO blitz_settle;
 GRANT SELECT, INSERT, UPDATE (state, attempt, errors, error, signature, signed_bytes, last_valid_block_height, slot, fee_lamports, confirmed_at_ms, worker) ON settlements TO blitz_settle;
 GRANT SELECT, INSERT, UPDATE (is_set, reason, changed_by, changed_at_ms) ON switches TO blitz_settle;
-GRANT SELECT, UPDATE (stage, seq, supply, reserve_lamports, creator_fees_lamports, platform_fees_lamports, price, market_cap_lamports, liquidity_lamports, holders, last_trade_at_ms, graduated_at_ms, updated_at_ms, failure, tradable_at_ms) ON tokens TO blitz_settle;
+GRANT SELECT, UPDATE (stage, seq, supply, reserve_lamports, creator_fees_lamports, platform_fees_lamports, price, market_cap_lamports, liquidity_lamports, holders, last_trade_at_ms, graduated_at_ms, updated_at_ms, failure, held, paused, tradable_at_ms) ON tokens TO blitz_settle;
 GRANT SELECT, INSERT ON trades TO blitz_settle;
 GRANT SELECT, INSERT ON transfers TO blitz_settle;
 GRANT SELECT ON trials TO blitz_settle;

@@ -23,6 +23,8 @@ USED_BY: Final[dict[str, str]] = {
     "market": "web",
     "claims": "web",
     "heartbeats": "settle",
+    "freezes": "settle",
+    "freezes.reason_of": "web",
     "replaying": "",
     "api_keys": "web",
     "server_time": " ".join(ROLES),
