@@ -30,7 +30,7 @@ _STOP_LIMIT_S: Final = 60
 class Stack:
     """A running `python -m scripts.up`."""
 
-    def __init__(self, data: Path, database_url: str) -> None:
+    def __init__(self, data: Path, database_url: str, **settings: str) -> None:
         self.port = free_port()
         self.url = f"http://localhost:{self.port}"
         self._log = data / "up.log"
@@ -45,10 +45,16 @@ class Stack:
             "BLITZ_BROKER_PREFIX": f"test-{uuid.uuid4().hex[:12]}",
             "BLITZ_REDIS_URL": REDIS_URL,
             "BLITZ_PUBLIC_URL": self.url,
+            **settings,
         }
         self._environment.pop("BLITZ_SOLANA_RPC_URL", None)
         self._environment.pop("BLITZ_SOLANA_WS_URL", None)
         self._process: subprocess.Popen[bytes] | None = None
+
+    @property
+    def told(self) -> str:
+        """What every process has logged so far."""
+        return self._log.read_text(errors="replace")
 
     @property
     def prefix(self) -> str:
@@ -100,14 +106,14 @@ class Stack:
 
 
 @contextmanager
-def running_stack(data: Path, database_url: str) -> Iterator[Stack]:
-    """The stack while the block runs."""
+def running_stack(data: Path, database_url: str, **settings: str) -> Iterator[Stack]:
+    """The stack with these settings while the block runs."""
     if find_haproxy() is None:
         pytest.skip("HAProxy is not installed (on Debian: apt install haproxy)")
     if not BUILT_PAGE.exists():
         pytest.skip("the frontend is not built: run `make build`")
     needs_rabbitmq()
-    stack = Stack(data, database_url)
+    stack = Stack(data, database_url, **settings)
     try:
         stack.start()
         yield stack
