@@ -11,6 +11,7 @@ from engine.adapters.broker_sqlite import SqliteBroker
 from engine.adapters.bus_memory import MemoryBus, MemoryCache
 from engine.adapters.bus_redis import RedisBus
 from engine.adapters.cache_redis import RedisCache
+from engine.adapters.chain_failover import FailoverChain
 from engine.adapters.chain_rpc import RpcChain
 from engine.adapters.keys_seed import SeedKeyStore
 from engine.adapters.keys_vault import VaultKeyStore
@@ -22,9 +23,9 @@ from engine.clock import ServerClock, SystemClock
 from engine.collector import calm_collector
 from engine.persistence.database import ConnectionOptions, Database
 from engine.persistence.trading import queued_tokens
-from engine.ports import Broker, Bus, Cache, Clock, KeyStore, Signer
+from engine.ports import Broker, Bus, Cache, Chain, Clock, KeyStore, Signer
 from engine.services import Services
-from engine.settings import InvalidSettings, Settings
+from engine.settings import InvalidSettings, Settings, fallback_urls
 from engine.settlement.signer import LocalSigner
 from engine.settlement.transactions import ComputeBudget
 from engine.trading.token_cache import WriteThroughBus
@@ -45,7 +46,7 @@ async def open_services(settings: Settings) -> AsyncIterator[Services]:
         stack.callback(database.close)
         database.open()
         clock = await _clock(database, stack)
-        chain = RpcChain(settings.solana_rpc_url, settings.solana_ws_url)
+        chain = _chain(settings)
         stack.push_async_callback(chain.close)
         broker = await _broker(settings, database)
         stack.push_async_callback(broker.close)
@@ -74,6 +75,13 @@ async def _clock(database: Database, stack: AsyncExitStack) -> Clock:
     following = asyncio.create_task(clock.follow(), name="server-clock")
     stack.callback(following.cancel)
     return clock
+
+
+def _chain(settings: Settings) -> Chain:
+    first = settings.solana_rpc_url, settings.solana_ws_url
+    if not settings.solana_fallbacks:
+        return RpcChain(*first)
+    return FailoverChain([first, *fallback_urls(settings.solana_fallbacks)], settings.solana_lag_slots)
 
 
 def open_database(settings: Settings) -> Database:

@@ -49,6 +49,8 @@ class Settings:
     vault_ca_file: str = ""
     solana_rpc_url: str = "http://127.0.0.1:8899"
     solana_ws_url: str = "ws://127.0.0.1:8900"
+    solana_fallbacks: str = ""
+    solana_lag_slots: int = 50
     public_url: str = "http://localhost:8600"
     backend: str = "local"
     trusted_proxies: str = ""
@@ -152,6 +154,18 @@ def _whole(name: str, raw: str) -> int:
 _BACKEND_NAME: Final = re.compile(r"[A-Za-z0-9.-]{1,40}")
 
 
+def fallback_urls(listed: str) -> list[tuple[str, str]]:
+    """The further Solana nodes of BLITZ_SOLANA_FALLBACKS: (RPC URL, WebSocket URL) each.
+
+    Raises:
+        InvalidSettings: not pairs of such URLs.
+    """
+    pairs = [tuple(each.split()) for each in filter(str.strip, listed.split(","))]
+    if any(len(pair) != 2 or not pair[0].startswith("http") or not pair[1].startswith("ws") for pair in pairs):
+        raise InvalidSettings("BLITZ_SOLANA_FALLBACKS expects pairs 'https://RPC wss://SOCKET', separated by commas")
+    return [(pair[0], pair[1]) for pair in pairs]
+
+
 def _is_local(url: str) -> bool:
     return urlsplit(url).hostname in ("127.0.0.1", "localhost", "::1")
 
@@ -169,6 +183,7 @@ def _completed(settings: Settings) -> Settings:
     if not _BACKEND_NAME.fullmatch(settings.backend):
         raise InvalidSettings("BLITZ_BACKEND must be 1 to 40 letters, digits, dots and hyphens")
     _check_networks(settings.trusted_proxies)
+    fallback_urls(settings.solana_fallbacks)
     if settings.broker_url == "sqlite" and not settings.database_url.startswith("sqlite:"):
         raise InvalidSettings("BLITZ_BROKER_URL was 'sqlite', which needs BLITZ_DATABASE_URL to be sqlite as well")
     return settings
@@ -209,6 +224,9 @@ def _refuse_embedded(settings: Settings) -> None:
         "BLITZ_KEYS_URL": settings.keys_url.startswith("seed:"),
         "BLITZ_SOLANA_RPC_URL": settings.localnet,
         "BLITZ_SOLANA_WS_URL": _is_local(settings.solana_ws_url),
+        "BLITZ_SOLANA_FALLBACKS": any(
+            _is_local(url) for pair in fallback_urls(settings.solana_fallbacks) for url in pair
+        ),
     }
     refused = [name for name, is_embedded in embedded.items() if is_embedded]
     if refused:

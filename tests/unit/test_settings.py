@@ -54,7 +54,11 @@ def test_every_number_is_read_from_its_variable(name: str) -> None:
 
 @pytest.mark.parametrize("name", [name for name in TEXTS if name not in ("broker_url", "backend", "trusted_proxies")])
 def test_every_text_is_read_from_its_variable(name: str) -> None:
-    special = {"database_url": "sqlite:///elsewhere.db", "signer_url": "https://host:1"}
+    special = {
+        "database_url": "sqlite:///elsewhere.db",
+        "signer_url": "https://host:1",
+        "solana_fallbacks": "https://host:1 wss://host:2",
+    }
     value = special.get(name, "scheme://host:1/path")
     assert getattr(load({variable(name): value}), name) == value
 
