@@ -65,7 +65,9 @@ async def test_a_node_far_behind_is_not_asked_until_it_has_caught_up(
     with running_localnet(tmp_path_factory.mktemp("other") / "localnet", confirm_ms=60, finalize_ms=120) as behind:
         behind.set_faults(lag_percent=100, lag_blocks=100_000)
         chain = FailoverChain([urls(behind), urls(node)], lag_slots=50_000)
-        real = await FailoverChain([urls(node)], lag_slots=50).slot()
+        alone = FailoverChain([urls(node)], lag_slots=50)
+        real = await alone.slot()
+        await alone.close()
 
         async def keeps_up() -> bool:
             return await chain.slot() >= real
