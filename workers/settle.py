@@ -46,6 +46,6 @@ async def run(services: Services, stop: asyncio.Event, name: str = ALONE) -> Non
     settlement = SettlementService(services, hooks, name)
     async with asyncio.TaskGroup() as group:
         group.create_task(settlement.run(stop), name="settlement")
-        group.create_task(DepositScan(services).run(stop), name="deposits")
+        group.create_task(DepositScan(services, settlement.leads).run(stop), name="deposits")
         group.create_task(TokenDeposits(services).run(stop), name="token-deposits")
         group.create_task(Releases(services).run(stop), name="releases")

@@ -8,6 +8,7 @@ it once, and the cursors move in the transaction that books.
 import asyncio
 import contextlib
 import logging
+from collections.abc import Callable
 from dataclasses import replace
 from functools import partial
 from typing import Any, Final
@@ -31,15 +32,17 @@ FULL_PASS_MS: Final = 60_000
 class DepositScan:
     """One pass at a time: `scan()`; or `run` until told to stop."""
 
-    def __init__(self, services: Services) -> None:
-        self._services = services
+    def __init__(self, services: Services, is_due_here: Callable[[], bool] = lambda: True) -> None:
+        """`is_due_here` says whether this process is the one to scan: two would book nothing twice, and read it all."""
+        self._services, self._is_due_here = services, is_due_here
         self._full_pass_due_ms = 0
 
     async def run(self, stop: asyncio.Event) -> None:
         """Scan every `deposit_scan_ms` until `stop` is set."""
         while not stop.is_set():
             try:
-                await self.scan()
+                if self._is_due_here():
+                    await self.scan()
             except Unavailable as error:
                 log.warning("the deposit scan waits: %s", error)
             except Exception:

@@ -50,6 +50,11 @@ class Crew:
         self.living = tuple(sorted([self.name, *living]))
         self.gone = tuple(sorted(others.keys() - self.living))
 
+    @property
+    def leads(self) -> bool:
+        """Whether this worker does what one of them should do for all."""
+        return self.living[0] == self.name
+
     def is_mine(self, settlement_id: str) -> bool:
         """Whether this worker should sign it."""
         if len(self.living) == 1:

@@ -64,6 +64,10 @@ class SettlementService:
         self._sweep_due_ms = 0
         self._funds_due_ms = 0
 
+    def leads(self) -> bool:
+        """Whether this worker, of all that live, does what one should do for all."""
+        return self._crew.leads
+
     async def run(self, stop: asyncio.Event) -> None:
         """Settle until `stop` is set. What was signed before is taken up first."""
         await self._repeat_until_done(self._take_up, stop)

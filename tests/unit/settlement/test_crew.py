@@ -48,3 +48,8 @@ def test_a_clock_that_differs_makes_nobody_dead_who_beats() -> None:
     for beats in range(1, 5):
         made.observe({"b": Heartbeat(beats, 0)}, NOW_MS + beats * 1_000)
     assert made.living == ("a", "b")
+
+
+def test_one_of_the_living_leads() -> None:
+    assert [crew("a", "b").leads, crew("b", "a").leads] == [True, False]
+    assert Crew("z").leads
