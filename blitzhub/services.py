@@ -10,7 +10,7 @@ from typing import Any, Final
 from blitzhub import figures
 from blitzhub.api.cookies import session_cookie
 from engine.accounts.sessions import account_of
-from engine.curve import BuyQuote, Terms, quote_buy
+from engine.curve import BuyQuote, Opening, OpeningRefused, Terms
 from engine.errors import Refusal
 from engine.identifiers import is_address
 from engine.ledger.withdrawals import network_fee_lamports
@@ -25,10 +25,12 @@ from engine.settlement.programs import TOKEN_ACCOUNT_SIZE
 from engine.trading import naming
 from engine.trading.batch import market_cap_lamports
 from engine.trading.launch import default_terms, launch_cost
+from engine.trading.launch_form import LaunchForm, first_buy_quote, read_opening
 from engine.units import BPS_PER_ONE, LOCKED_LAMPORTS, InvalidAmount, parse_amount
 
 _CURVE_POINTS: Final = 32
 _MOVEMENTS: Final = 100
+_OPENING_PARTS: Final = 4
 
 _opened: list[Services] = []
 
@@ -115,13 +117,14 @@ async def held(account_id: str, token_address: str) -> str:
     return str(position.tokens or 0)
 
 
-def launch_errors(name: str, symbol: str, description: str, first_buy_lamports: str) -> dict[str, str]:
+def launch_errors(name: str, symbol: str, description: str, first_buy_lamports: str, opening: str) -> dict[str, str]:
     """What is wrong with a launch's fields, by field; the very checks that the API makes."""
     checks = {
         "name": partial(naming.read_name, name),
         "symbol": partial(naming.read_symbol, symbol),
         "description": partial(naming.read_description, description),
-        "first_buy": partial(_read_first_buy, first_buy_lamports),
+        "opening": partial(_read_opening, opening),
+        "first_buy": partial(_read_first_buy, first_buy_lamports, opening),
     }
     errors: dict[str, str] = {}
     for field, check in checks.items():
@@ -129,17 +132,29 @@ def launch_errors(name: str, symbol: str, description: str, first_buy_lamports: 
             check()
         except (Refusal, InvalidAmount) as refusal:
             errors[field] = str(refusal)
+    if "opening" in errors:
+        errors.pop("first_buy", None)
     return errors
 
 
-def _read_first_buy(lamports: str) -> int:
+def _read_opening(text: str) -> Opening:
+    """The rules in "fee bps,its ms,cap bps,its ms"; "" is no rules."""
+    rules = [int(part) if part.isascii() and part.isdecimal() else None for part in (text or "0,0,0,0").split(",")]
+    if len(rules) != _OPENING_PARTS or None in rules:
+        raise OpeningRefused("The opening's rules are whole numbers.")
+    fee_bps, fee_ms, cap_bps, cap_ms = rules
+    form = LaunchForm(None, None, None, None, None, None, None, fee_bps, fee_ms, cap_bps, cap_ms)
+    return read_opening(form, default_terms(current()))
+
+
+def _read_first_buy(lamports: str, opening: str) -> int:
     if lamports == "0":
         return 0
     amount = parse_amount(lamports)
     terms = default_terms(current())
     if amount < terms.minimum_buy_lamports:
         raise InvalidAmount(f"At least {figures.own_sol(terms.minimum_buy_lamports)} SOL, or none.")
-    quote_buy(terms, 0, amount)
+    first_buy_quote(terms, _read_opening(opening), amount)
     return amount
 
 
@@ -153,11 +168,11 @@ def _after_first_buy(terms: Terms, bought: BuyQuote) -> dict[str, str]:
     }
 
 
-async def launch_preview(name: str, symbol: str, first_buy_lamports: int) -> dict[str, Any]:
+async def launch_preview(name: str, symbol: str, first_buy_lamports: int, opening: str) -> dict[str, Any]:
     """What launching would cost and bring: lamports and base units as text, and the curve as points from 0 to 1."""
     terms = default_terms(current())
     cost = await launch_cost(current(), name, symbol)
-    bought = quote_buy(terms, 0, first_buy_lamports) if first_buy_lamports else None
+    bought = first_buy_quote(terms, _read_opening(opening), first_buy_lamports) if first_buy_lamports else None
     tokens = bought.tokens if bought else 0
     first_lamports = cost.first_buy_lamports(first_buy_lamports)
     end_price = terms.curve.spot_price_units(terms.curve_supply)

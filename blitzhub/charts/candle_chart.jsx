@@ -1,5 +1,6 @@
 // The candle chart of a token: history from the API, then the live channel. React draws the frame around it only.
 import { createElement, useCallback, useEffect, useRef, useState } from "react";
+import { useMarket } from "$/public/external/blitzhub/client/market.js";
 import { subscribe } from "$/public/external/blitzhub/feed/feed.js";
 import { changeBps, marketSol, percent } from "$/public/external/blitzhub/feed/figures.js";
 import { writeText } from "$/public/external/blitzhub/feed/paint.js";
@@ -138,8 +139,9 @@ function Radios({ label, options, chosen, onChoose }) {
   return createElement("div", { role: "radiogroup", "aria-label": label, className: "bh-chart__choices", onKeyDown: step }, radios);
 }
 
-export function CandleChart({ token, symbol = "", totalSupply = "0", decimals = 6, graduationPrice = "", createdAtMs = 0, className = "", id }) {
+export function CandleChart({ token, symbol = "", totalSupply = "0", decimals = 6, graduationPrice = "", graduatedAtMs = 0, createdAtMs = 0, className = "", id }) {
   const root = useRef(null);
+  const graduated_ms = useMarket(token).graduated_at_ms ?? (graduatedAtMs || null);
   const canvas = useRef(null);
   const legend = useRef(null);
   const now = useRef(null);
@@ -165,6 +167,7 @@ export function CandleChart({ token, symbol = "", totalSupply = "0", decimals = 
   const writeLabel = useCallback((candles) => {
     const { drawing } = live.current;
     root.current.dataset.candles = String(candles.items.length);
+    root.current.dataset.graduated = String(drawing.isMarked);
     root.current.dataset.last = candles.last?.c ?? "";
     if (Date.now() - live.current.labelled_ms < LABEL_MS) return;
     live.current.labelled_ms = Date.now();
@@ -227,6 +230,13 @@ export function CandleChart({ token, symbol = "", totalSupply = "0", decimals = 
       live.current.session = live.current.candles = null;
     };
   }, [ready, token, interval]);
+
+  useEffect(() => {
+    const { drawing } = live.current;
+    if (!ready || !drawing) return;
+    drawing.setGraduated(graduated_ms);
+    root.current.dataset.graduated = String(drawing.isMarked);
+  }, [ready, graduated_ms]);
 
   useEffect(() => {
     const { drawing, candles } = live.current;

@@ -11,6 +11,7 @@ from blitzhub import feed as feed  # links feed.js, figures.js and paint.js, whi
 _CHART: Final = rx.asset("candle_chart.jsx", shared=True).importable_path
 _CANDLES: Final = rx.asset("candles.js", shared=True).importable_path
 _CHANGES: Final = rx.asset("price_changes.jsx", shared=True).importable_path
+_MARK: Final = rx.asset("graduation_mark.js", shared=True).importable_path
 _DRAWING: Final = rx.asset("drawing.js", shared=True).importable_path
 
 
@@ -23,6 +24,7 @@ class CandleChart(rx.NoSSRComponent):
         total_supply: base units, as the API says it; makes the market cap of a price.
         decimals: of the token.
         graduation_price: 10^-15 SOL per whole token, where the line "Graduates" is drawn; "" for no line.
+        graduated_at_ms: when it graduated, 0 before; then live. A thin line marks the moment.
         created_at_ms: chooses the first interval: 1s under 5 minutes of age, 15s under an hour, else 1m.
     """
 
@@ -34,6 +36,7 @@ class CandleChart(rx.NoSSRComponent):
     total_supply: rx.Var[str]
     decimals: rx.Var[int]
     graduation_price: rx.Var[str]
+    graduated_at_ms: rx.Var[int]
     created_at_ms: rx.Var[int]
 
 

@@ -1,5 +1,6 @@
 // The drawing of a candle chart: lightweight-charts with the design's colours, units and local time.
 import { CandlestickSeries, ColorType, createChart, HistogramSeries } from "lightweight-charts";
+import { GraduationMark } from "$/public/external/blitzhub/charts/candle_chart/graduation_mark.js";
 import { marketSol, priceText } from "$/public/external/blitzhub/feed/figures.js";
 
 const FONT = '"JetBrains Mono Variable", "DejaVu Sans Mono", ui-monospace, monospace';
@@ -64,7 +65,11 @@ export class Drawing {
     this.volume.priceScale().applyOptions({ scaleMargins: { top: 0.82, bottom: 0 } });
     this.line = null;
     this.graduationLine = null;
+    this.graduatedAt_ms = null;
+    this.mark = new GraduationMark();
+    this.candles.attachPrimitive(this.mark);
     this.last = null;
+    this.times = [];
     this.theme();
     this.setUnit("mc");
   }
@@ -80,6 +85,7 @@ export class Drawing {
     const [up, down] = [style("up"), style("down")];
     this.colors = { up: `${up}66`, down: `${down}66` };
     this.candles.applyOptions({ upColor: up, downColor: down, wickUpColor: up, wickDownColor: down });
+    this.mark.paint(style("accent-line"));
     this.#drawLines();
   }
 
@@ -102,6 +108,8 @@ export class Drawing {
     const range = keepRange ? this.chart.timeScale().getVisibleLogicalRange() : null;
     this.candles.setData(candles.map((candle) => this.#bar(candle)));
     this.volume.setData(candles.map((candle) => this.#volumeBar(candle)));
+    this.times = candles.map((candle) => candle.t);
+    this.#placeMark();
     this.#remember(candles[candles.length - 1] ?? null);
     if (range) this.chart.timeScale().setVisibleLogicalRange(range);
   }
@@ -110,7 +118,22 @@ export class Drawing {
   drawLast(candle) {
     this.candles.update(this.#bar(candle));
     this.volume.update(this.#volumeBar(candle));
+    if (this.times[this.times.length - 1] !== candle.t) this.times.push(candle.t);
+    this.#placeMark();
     this.#remember(candle);
+  }
+
+  /** Mark the moment in which the token graduated; null before. */
+  setGraduated(at_ms) {
+    if (at_ms === this.graduatedAt_ms) return;
+    this.graduatedAt_ms = at_ms;
+    this.#placeMark();
+    this.#drawLines();
+  }
+
+  /** Whether the moment stands among the candles that are drawn. */
+  get isMarked() {
+    return this.#markBucket() !== undefined;
   }
 
   text(price) {
@@ -139,6 +162,16 @@ export class Drawing {
 
   #time(candle) {
     return candle.t / 1000 - this.shift_s;
+  }
+
+  // The last bucket that began by then; none when it lies before everything that is loaded.
+  #markBucket() {
+    return this.graduatedAt_ms === null ? undefined : this.times.findLast((t) => t <= this.graduatedAt_ms);
+  }
+
+  #placeMark() {
+    const t = this.#markBucket();
+    this.mark.place(t === undefined ? null : this.#time({ t }));
   }
 
   #bar(candle) {
@@ -180,7 +213,7 @@ export class Drawing {
         axisLabelVisible: true,
         axisLabelColor: style("accent"),
         axisLabelTextColor: style("on-accent"),
-        title: "Graduates",
+        title: this.graduatedAt_ms === null ? "Graduates" : "Graduated",
       });
     }
   }

@@ -1,6 +1,8 @@
 // The board's three columns. Cards are rendered when a column's members change; figures are written in place.
 import { createElement, useEffect, useRef, useState } from "react";
-import { Link } from "react-router";
+import { Link, useNavigate } from "react-router";
+import { toast } from "sonner";
+import { FilterBar, filterCount, passes, useFilters } from "$/public/external/blitzhub/components/board/board_filters.jsx";
 import { TokenCard } from "$/public/external/blitzhub/components/board/token_card.jsx";
 import { BoardMarket, COLUMNS } from "$/public/external/blitzhub/components/board/board_market.js";
 
@@ -64,14 +66,19 @@ function useOrder(market, column) {
   return [shown, hold];
 }
 
-function Empty({ column }) {
+function Empty({ column, filtered, onClear }) {
+  if (filtered) {
+    const clear = createElement("button", { type: "button", className: "bh-button", onClick: onClear }, "Clear filters");
+    return createElement("div", { className: "bh-empty" }, createElement("span", null, "No token matches."), clear);
+  }
   const action = column === "new" ? createElement(Link, { to: "/launch", className: "bh-button bh-button--accent" }, "Launch token") : null;
   return createElement("div", { className: "bh-empty" }, createElement("span", null, EMPTY[column]), action);
 }
 
-function Column({ market, column, chosen, onCount }) {
-  const [{ order, fresh, more }, hold] = useOrder(market, column);
-  useEffect(() => onCount(column, order?.length ?? null), [order]);
+function Column({ market, column, chosen, filters, onClear, onCount }) {
+  const [{ order: whole, fresh, more }, hold] = useOrder(market, column);
+  const order = whole && filterCount(filters) ? whole.filter((address) => market.tokens.has(address) && passes(filters, market.tokens.get(address))) : whole;
+  useEffect(() => onCount(column, order?.length ?? null), [order?.length]);
   const cards = order
     ? order.map((address) => createElement(TokenCard, { key: address, market, address, isNew: fresh.has(address) }))
     : Array.from({ length: SKELETONS }, (_, index) => createElement("li", { key: index, className: "bh-skeleton bh-token-card bh-token-card--loading", "aria-hidden": true }));
@@ -97,7 +104,7 @@ function Column({ market, column, chosen, onCount }) {
         onFocus: (event) => event.target.matches(":focus-visible") && hold(true),
         onBlur: () => hold(false),
       },
-      order && !order.length ? createElement("li", { className: "bh-column__empty" }, createElement(Empty, { column })) : cards,
+      order && !order.length ? createElement("li", { className: "bh-column__empty" }, createElement(Empty, { column, filtered: whole.length > 0, onClear })) : cards,
     ),
   );
 }
@@ -109,7 +116,17 @@ export function Board({ className = "" }) {
   market.current ??= new BoardMarket();
   const [chosen, setChosen] = useState("new");
   const [counts, setCounts] = useState({});
-  useEffect(() => market.current.follow(), []);
+  const filtering = useFilters();
+  const [open, setOpen] = useState(() => filterCount(filtering.filters) > 0);
+  const navigate = useNavigate();
+  useEffect(() => market.current.follow(tell), []);
+  function tell({ address, symbol }) {
+    toast.success(`${symbol} has graduated`, {
+      id: `graduated-${address}`,
+      description: "It trades in its pool now.",
+      action: { label: "Open", onClick: () => navigate(`/token/${address}`) },
+    });
+  }
   const onCount = (column, size) => setCounts((now) => (now[column] === size ? now : { ...now, [column]: size }));
   const tabs = COLUMNS.map((column) =>
     createElement(
@@ -122,11 +139,12 @@ export function Board({ className = "" }) {
   return createElement(
     "div",
     { className: `bh-board ${className}`, "data-testid": "board" },
+    createElement(FilterBar, { ...filtering, open, onOpen: setOpen }),
     createElement("div", { role: "tablist", className: "bh-tabs bh-board__tabs", "aria-label": "Columns" }, tabs),
     createElement(
       "div",
       { className: "bh-board__columns" },
-      COLUMNS.map((column) => createElement(Column, { key: column, market: market.current, column, chosen: column === chosen, onCount })),
+      COLUMNS.map((column) => createElement(Column, { key: column, market: market.current, column, chosen: column === chosen, filters: filtering.filters, onClear: filtering.clear, onCount })),
     ),
   );
 }

@@ -3,12 +3,15 @@
 from typing import Final
 
 import reflex as rx
+from reflex.components.component import field
 
+from blitzhub import client as client  # links amounts.js, which the filters import
 from blitzhub import feed as feed  # links feed.js, figures.js and paint.js, which this component imports
 from blitzhub.components import graduation_bar as graduation_bar  # links the bar that cards draw
+from blitzhub.components.trade_panel import SONNER
 
 _BOARD: Final = rx.asset("board.jsx", shared=True).importable_path
-for _part in ("board_market.js", "token_card.jsx"):
+for _part in ("board_market.js", "board_filters.jsx", "token_card.jsx"):
     rx.asset(_part, shared=True)
 
 
@@ -20,6 +23,7 @@ class Board(rx.NoSSRComponent):
 
     library = _BOARD
     tag = "Board"
+    lib_dependencies: list[str] = field(default_factory=lambda: [SONNER])
 
 
 board = Board.create

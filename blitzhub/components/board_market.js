@@ -18,9 +18,10 @@ export class BoardMarket {
     this.watchers = new Set();
   }
 
-  /** Follow the board; returns the function that ends it. */
-  follow() {
+  /** Follow the board; returns the function that ends it. `onGraduated` hears of each token that graduates meanwhile. */
+  follow(onGraduated = () => {}) {
     return subscribe({ type: "board" }, ({ snapshot, data }) => {
+      const before = new Map([...this.tokens].map(([address, token]) => [address, token.stage]));
       if (snapshot) this.tokens.clear();
       for (const news of data.tokens) {
         const token = this.tokens.get(news.address);
@@ -28,6 +29,10 @@ export class BoardMarket {
         else if ("symbol" in news) this.tokens.set(news.address, news);
       }
       if (data.columns) this.columns = data.columns;
+      for (const news of data.tokens) {
+        const token = this.tokens.get(news.address);
+        if (before.get(news.address) === "curve" && isGraduated(token)) onGraduated(token);
+      }
       for (const news of data.tokens) {
         for (const paint of this.cells.get(news.address) ?? []) paint(snapshot);
       }

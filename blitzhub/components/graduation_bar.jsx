@@ -44,9 +44,9 @@ export function LiveGraduationBar({ token, raised = "0", needed = "1", stage = "
       paintBar(bar.current, known);
       if (!words) return;
       const graduated = known.stage === "graduated";
-      const line = { graduating: () => "Moving to its pool", graduated: () => graduatedWords(known) }[known.stage];
+      const line = { graduating: () => "Moving to its pool, trading goes on", graduated: () => graduatedWords(known) }[known.stage];
       writeText(amounts.current, line ? line() : graduationAmounts(known.reserve_lamports, known.raise_lamports));
-      writeText(percent.current, graduationPercent(known.reserve_lamports, known.raise_lamports, graduated));
+      writeText(percent.current, graduated ? "" : graduationPercent(known.reserve_lamports, known.raise_lamports));
     };
     paint();
     if (!token) return undefined;

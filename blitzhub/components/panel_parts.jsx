@@ -39,7 +39,7 @@ export function QuoteBox({ quote, side, symbol, decimals, feeText }) {
       <Row label="Minimum">
         <span data-testid="quote-minimum">{minimum}</span>
       </Row>
-      <Row label={`Fee${feeText ? ` ${feeText}` : ""}`}>
+      <Row label={feeText && feeText !== "—" ? `Fee ${feeText}` : "Fee"}>
         <span data-testid="quote-fee">{answer ? `${ownSol(answer.fee_lamports, { pays: true })} SOL` : "—"}</span>
       </Row>
       <Row label="Price impact" tone={impactTone(impact)}>

@@ -27,6 +27,13 @@ function traderCell(trade, { account, creator }) {
     tag.title = "A simulated trader";
     made.append(tag, " ");
   }
+  if (trade.first_buy) {
+    const tag = document.createElement("span");
+    tag.className = "bh-tag";
+    tag.textContent = "first buy";
+    tag.title = "The creator's own, made with the launch";
+    made.append(tag, " ");
+  }
   made.append(own ? "you" : trade.trader === creator ? "creator" : shortAddress(trade.trader));
   return made;
 }

@@ -17,6 +17,7 @@ import { buttonState, refusalSentence } from "./trade_words.js";
 const SOL_DECIMALS = 9;
 const BUY_PRESETS = ["0.1", "0.5", "1"];
 const SELL_PERCENTS = [25n, 50n, 75n, 100n];
+const ON_POOL = ["graduating", "graduated"];
 const QUEUED_TOAST_MS = 150;
 const draftStore = (token) => `blitzhub.draft.${token}`;
 
@@ -252,7 +253,7 @@ export function TradePanel({ token, symbol, decimals = 6, minimumBuyLamports = "
         ))}
       </div>
       <Slippage slippage={slippage} open={editing} onOpen={setEditing} />
-      <QuoteBox quote={quote} side={side} symbol={symbol} decimals={decimals} feeText={feeBps ? share(feeBps) : ""} />
+      <QuoteBox quote={quote} side={side} symbol={symbol} decimals={decimals} feeText={share(quote.answer?.fee_bps ?? (ON_POOL.includes(stage) || market.opening_fee_ms ? null : feeBps))} />
       {mustAccept && account && !over && <AcceptImpact bps={impact} accepted={accepted} onChange={setAccepted} />}
       <button
         type="button"

@@ -3,7 +3,7 @@ import { useState } from "react";
 import { call, newId, Refused } from "$/public/external/blitzhub/client/api.js";
 
 const STORE = "blitzhub.launch-draft";
-const EMPTY = { name: "", symbol: "", description: "", firstBuy: "0.1", clientId: "" };
+const EMPTY = { name: "", symbol: "", description: "", firstBuy: "0.1", openingFee: "", openingFeeS: "", openingCap: "", openingCapMin: "", clientId: "" };
 const RESEND_AT_MOST = 8;
 const RESEND_MS = [500, 1_000, 2_000, 4_000];
 

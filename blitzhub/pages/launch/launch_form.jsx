@@ -7,6 +7,7 @@ import { call, Refused } from "$/public/external/blitzhub/client/api.js";
 import { ownSol } from "$/public/external/blitzhub/feed/figures.js";
 import { FaucetButton } from "$/public/external/blitzhub/wallet/faucet.jsx";
 import { draftId, forgetDraft, launch, useLaunchDraft } from "./draft.js";
+import { OpeningFields, openingOf, openingText } from "./opening.jsx";
 import { Picture, pictureBlob } from "./picture.jsx";
 import { CardPreview, Costs, Curve } from "./summary.jsx";
 
@@ -14,14 +15,14 @@ const CHECK_MS = 400;
 const SOL_DECIMALS = 9;
 const FIRST_BUYS = ["0", "0.1", "0.5", "1"];
 const LIMITS = { name: 32, symbol: 10, description: 500 };
-const FAULTS = [["image", "Check the picture"], ["name", "Check the name"], ["symbol", "Check the symbol"], ["description", "Check the description"], ["first_buy", "Check the first buy"]];
-const FIELD_OF_CODE = { invalid_name: "name", invalid_symbol: "symbol", invalid_description: "description", unknown_image: "image", not_an_image: "image", image_too_large: "image", body_too_large: "image" };
+const FAULTS = [["image", "Check the picture"], ["name", "Check the name"], ["symbol", "Check the symbol"], ["description", "Check the description"], ["first_buy", "Check the first buy"], ["opening", "Check the opening rules"]];
+const FIELD_OF_CODE = { invalid_name: "name", invalid_symbol: "symbol", invalid_description: "description", invalid_opening: "opening", unknown_image: "image", not_an_image: "image", image_too_large: "image", body_too_large: "image" };
 
 /** Ask the server about the draft, `CHECK_MS` after the last change or when a field is left. */
 function useChecks(draft, firstBuy, onCheck) {
   const asked = useRef("");
   const timer = useRef(0);
-  const args = [draft.name, draft.symbol, draft.description, firstBuy === null ? "" : String(firstBuy)];
+  const args = [draft.name, draft.symbol, draft.description, firstBuy === null ? "" : String(firstBuy), openingText(draft)];
   const key = JSON.stringify(args);
   const now = () => {
     clearTimeout(timer.current);
@@ -94,7 +95,7 @@ function Confirm({ open, onOpen, phase, draft, preview, onLaunch, words, openerR
           <Dialog.Title className="bh-h2">Launch {draft.symbol}?</Dialog.Title>
           <Costs preview={preview} symbol={draft.symbol} />
           <p id="launch-fixed" className="bh-muted">
-            Name, symbol, picture, supply and curve cannot be changed later.
+            Name, symbol, picture, supply, curve and opening rules cannot be changed later.
           </p>
           {words && (
             <div className="bh-note bh-note--danger" role="alert">
@@ -166,6 +167,7 @@ export function LaunchForm({ errors: serverErrors = {}, preview = {}, account = 
       const body = { client_id: draftId(draft, change), name: draft.name, symbol: draft.symbol };
       if (draft.description) body.description = draft.description;
       if (image) body.image = image;
+      Object.assign(body, openingOf(draft));
       if (buy.units > 0n) Object.assign(body, { first_buy_lamports: String(buy.units), first_buy_min_tokens_out: preview.first_tokens });
       const address = await launch(body, () => setPhase("doubt"));
       forgetDraft();
@@ -216,7 +218,10 @@ export function LaunchForm({ errors: serverErrors = {}, preview = {}, account = 
           </div>
           <div className={buy.error || errors.first_buy ? "bh-error" : "bh-hint"}>{buy.error || errors.first_buy || "Your own buy, before anybody else's. It may be none."}</div>
         </section>
-        <p className="bh-hint">Fixed for ever: name, symbol, supply, curve. The mint's authorities are given up in the launch itself.</p>
+        <section className="bh-launch__block" aria-label="Fair launch">
+          <OpeningFields draft={draft} onChange={(rules) => (change(rules), setRefused({}))} error={errors.opening} />
+        </section>
+        <p className="bh-hint">Fixed for ever: name, symbol, supply, curve, opening rules. The mint's authorities are given up in the launch itself.</p>
       </form>
       <aside className="bh-launch__aside">
         <CardPreview draft={draft} crop={crop} preview={preview} />

@@ -11,14 +11,18 @@ from blitzhub.components import board as board  # links the card that the previe
 from blitzhub.components.radix import RADIX
 
 _FORM: Final = rx.asset("launch_form.jsx", shared=True).importable_path
-for _part in ("picture.jsx", "summary.jsx", "draft.js"):
+for _part in ("opening.jsx", "picture.jsx", "summary.jsx", "draft.js"):
     rx.asset(_part, shared=True)
 
 
 def _draft_arguments(
-    name: rx.Var[str], symbol: rx.Var[str], description: rx.Var[str], first_buy_lamports: rx.Var[str]
-) -> tuple[rx.Var[str], rx.Var[str], rx.Var[str], rx.Var[str]]:
-    return name, symbol, description, first_buy_lamports
+    name: rx.Var[str],
+    symbol: rx.Var[str],
+    description: rx.Var[str],
+    first_buy_lamports: rx.Var[str],
+    opening: rx.Var[str],
+) -> tuple[rx.Var[str], rx.Var[str], rx.Var[str], rx.Var[str], rx.Var[str]]:
+    return name, symbol, description, first_buy_lamports, opening
 
 
 class LaunchForm(rx.NoSSRComponent):

@@ -19,15 +19,19 @@ class LaunchState(rx.State):
     async def load(self) -> None:
         """Begin with what an unnamed token without a first buy costs."""
         self.errors = {}
-        self.preview = await services.launch_preview("", "", 0)
+        self.preview = await services.launch_preview("", "", 0, "")
 
     @rx.event
-    async def check(self, name: str, symbol: str, description: str, first_buy_lamports: str) -> None:
-        """Check a draft; an argument that is no text of a possible length changes nothing."""
-        texts: tuple[object, ...] = (name, symbol, description, first_buy_lamports)
+    async def check(self, name: str, symbol: str, description: str, first_buy_lamports: str, opening: str = "") -> None:
+        """Check a draft; an argument that is no text of a possible length changes nothing.
+
+        `opening`: fee in bps, its ms, cap in bps, its ms, with commas between them; "" for no rules.
+        """
+        texts: tuple[object, ...] = (name, symbol, description, first_buy_lamports, opening)
         if not all(isinstance(text, str) and len(text) <= _LONGEST_TEXT for text in texts):
             return
-        self.errors = services.launch_errors(name, symbol, description, first_buy_lamports)
+        self.errors = services.launch_errors(name, symbol, description, first_buy_lamports, opening)
         buy = 0 if "first_buy" in self.errors else int(first_buy_lamports)
         fields_are_fine = not {"name", "symbol"} & set(self.errors)
-        self.preview = await services.launch_preview(*((name, symbol) if fields_are_fine else ("", "")), buy)
+        texts_to_show = (name, symbol) if fields_are_fine else ("", "")
+        self.preview = await services.launch_preview(*texts_to_show, buy, "" if "opening" in self.errors else opening)

@@ -10,14 +10,16 @@ from blitzhub.charts.candle_chart import candle_chart, price_changes
 from blitzhub.components.basics import classes, link_button
 from blitzhub.components.browser import copyable_address
 from blitzhub.components.connection_badge import connection_badge
-from blitzhub.components.graduation_bar import live_graduation_bar
 from blitzhub.components.radix import TabsContent, TabsList, TabsRoot, TabsTrigger
 from blitzhub.components.tape import tape
 from blitzhub.components.trade_panel import TradeBar, TradePanel
 from blitzhub.feed.live_figure import Format, live_age, live_figure
 from blitzhub.pages.signed_frame import signed_page
 from blitzhub.pages.token.parts import (
+    CreatorFeesCard,
+    GraduationCard,
     Holders,
+    OpeningCard,
     OrderNews,
     OwnOrders,
     PageTitle,
@@ -116,6 +118,7 @@ def _chart() -> Component:
         total_supply=_text("total_supply"),
         decimals=_TOKEN["decimals"].to(int),
         graduation_price=_text("graduation_price"),
+        graduated_at_ms=_TOKEN["graduated_at_ms"].to(int),
         created_at_ms=_TOKEN["created_at_ms"].to(int),
     )
 
@@ -134,6 +137,14 @@ def _about() -> Component:
         "Creator": copyable_address(_text("creator")),
         "Vault": copyable_address(_text("vault")),
     }
+    facts["Creator fees, unclaimed"] = live_figure(
+        token=_text("address"),
+        field="creator_fees_lamports",
+        format="market_sol",
+        initial=_TOKEN["creator_fees_lamports"],
+        unit="SOL",
+        label="Creator fees, unclaimed",
+    )
     rows = [part for label, value in facts.items() for part in (rx.el.dt(label), rx.el.dd(value))]
     return rx.el.div(
         rx.cond(
@@ -185,23 +196,12 @@ def _own_orders() -> Component:
     )
 
 
-def _graduation() -> Component:
-    bar = live_graduation_bar(
-        token=_text("address"),
-        raised=_text("reserve_lamports"),
-        needed=_text("raise_lamports"),
-        stage=_text("stage"),
-    )
-    title = rx.el.h2("Graduation", class_name="bh-small bh-muted")
-    return rx.el.section(
-        title, bar, class_name="bh-card bh-card--pad bh-graduating", custom_attrs={"data-testid": "graduation"}
-    )
-
-
 def _side() -> Component:
     return rx.el.div(
         rx.el.div(TradePanel.create(**_trading()), class_name="bh-card bh-card--pad bh-token__trade"),
-        _graduation(),
+        OpeningCard.create(facts=_TOKEN),
+        GraduationCard.create(facts=_TOKEN),
+        CreatorFeesCard.create(facts=_TOKEN, account=SessionState.address),
         PositionCard.create(
             token=_text("address"),
             symbol=_text("symbol"),

@@ -1,14 +1,18 @@
-"""Parts of the token page that live in the browser: own orders, own position, graduation, holders."""
+"""Parts of the token page that live in the browser: own orders, own position, graduation and pool, holders."""
 
 from typing import Any, Final
 
 import reflex as rx
+from reflex.components.component import field
 
 from blitzhub import client as client  # links the API client that these parts import
 from blitzhub.components import browser as browser  # links the copy button of signatures
+from blitzhub.components import graduation_bar as graduation_bar  # links the bar of the graduation card
+from blitzhub.components.trade_panel import SONNER
 
 _ORDERS: Final = rx.asset("own_orders.jsx", shared=True).importable_path
 _CARDS: Final = rx.asset("cards.jsx", shared=True).importable_path
+_MARKET: Final = rx.asset("market_cards.jsx", shared=True).importable_path
 _HOLDERS: Final = rx.asset("holders.jsx", shared=True).importable_path
 _GATE: Final = rx.asset("gate.jsx", shared=True).importable_path
 _TITLE: Final = rx.asset("page_title.jsx", shared=True).importable_path
@@ -57,6 +61,33 @@ class PositionCard(rx.NoSSRComponent):
     decimals: rx.Var[int]
     account: rx.Var[str]
     held: rx.Var[str]
+
+
+class _OfMarket(rx.NoSSRComponent):
+    """A card that follows the token; `facts` is the token as the API says it, at first."""
+
+    library = _MARKET
+    lib_dependencies: list[str] = field(default_factory=lambda: [SONNER])
+    facts: rx.Var[dict[str, Any]]
+
+
+class GraduationCard(_OfMarket):
+    """Progress to graduation; from then on the pool's figures."""
+
+    tag = "GraduationCard"
+
+
+class OpeningCard(_OfMarket):
+    """The opening's rules, from before the first buy until they are over."""
+
+    tag = "OpeningCard"
+
+
+class CreatorFeesCard(_OfMarket):
+    """What the token has earned its creator, with the button that claims it; for that account alone."""
+
+    tag = "CreatorFeesCard"
+    account: rx.Var[str]
 
 
 class Holders(rx.NoSSRComponent):
