@@ -42,7 +42,7 @@ from workers import trade
 FAULTS: Final = {
     "drop_percent": 20,
     "delay_percent": 20,
-    "delay_ms": 700,
+    "delay_ms": 2_000,
     "lag_percent": 30,
     "lag_blocks": 60,
     "refuse_percent": 3,
