@@ -109,14 +109,16 @@ def prepare(killer: Killer) -> None:
     around(settlement_rows, "store_signed", killer.at("signed", marks), lambda *_, **__: None)
     around(Sender, "send", killer.at("stored", carries_mark), killer.at("sent", carries_mark))
     around(graduation, "confirmed", lambda *_, **__: None, killer.at("marked", always))
-    committed = killer.at("committed", killer.publishes("graduating"))
+    opens = killer.publishes("graduating")  # asked every time: what is acknowledged next depends on it
+    committed = killer.at("committed", opens)
     graduated = killer.at("graduated", killer.publishes("graduated"))
 
     def before_publishing(*arguments: Any) -> None:
+        opens(*arguments)
         committed(*arguments)
         graduated(*arguments)
 
-    published = killer.at("published", killer.publishes("graduating"))
+    published = killer.at("published", opens)
     around(WriteThroughBus, "publish", before_publishing, published)
 
 

@@ -88,7 +88,11 @@ async def work(stack: Stack, kills: tuple[str, ...], done: Callable[[], bool]) -
     while left:
         child = await start(stack, left)
         assert child.stdout is not None
-        reached = (await asyncio.wait_for(child.stdout.readline(), LIMIT_S)).decode().strip()
+        try:
+            reached = (await asyncio.wait_for(child.stdout.readline(), LIMIT_S)).decode().strip()
+        except TimeoutError:
+            child.kill()
+            raise
         assert await child.wait() == -signal.SIGKILL
         left.remove(reached)
     child = await start(stack, [])
