@@ -156,7 +156,7 @@ def _signer(settings: Settings, database: Database, clock: Clock) -> Signer:
 
 def _local_signer(settings: Settings, database: Database, clock: Clock) -> LocalSigner:
     budget = ComputeBudget(settings.compute_unit_limit, settings.compute_unit_price_microlamports)
-    return LocalSigner(_keys(settings), database, clock, budget)
+    return LocalSigner(_keys(settings), database, clock, budget, settings.treasury_address)
 
 
 def _keys(settings: Settings) -> KeyStore:

@@ -81,6 +81,9 @@ class Settings:
     nonce_ttl_ms: int = 300_000
     reauthentication_ms: int = 300_000
     withdrawal_delay_ms: int = 3_600_000
+    treasury_address: str = ""
+    operators: str = ""
+    fee_payer_low_lamports: int = 5_000_000_000
     withdrawals_hourly_lamports: int = 1_000_000_000_000
     market_frames_per_s: int = 5
     requests_per_s: int = 20

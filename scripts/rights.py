@@ -44,7 +44,7 @@ _EXECUTING: Final[Changes] = {
 
 READS: Final[Mapping[str, set[str]]] = {
     "web": {*TABLES} - _EMBEDDED,
-    "trade": {*TABLES} - _EMBEDDED - _SIGN_IN - {"images", "withdrawals", "releases"},
+    "trade": {*TABLES} - _EMBEDDED - _SIGN_IN - {"images", "withdrawals", "releases", "sweeps"},
     "settle": {*TABLES} - _EMBEDDED - _SIGN_IN - {"images"},
     "sign": {"settlements", "tokens", "wallets", "withdrawals", "switches"},
     "indicators": {"tokens", "trades", "candles"},
@@ -78,6 +78,7 @@ WRITES: Final[Mapping[str, Changes]] = {
         "tokens": tuple(dict.fromkeys((*TOKEN_STATE, "failure", "held", "paused", "tradable_at_ms"))),
         "scan_cursors": ("insert", "signature", "lamports"),
         "releases": ("insert",),
+        "sweeps": ("insert", "confirmed_by", "confirmed_at_ms"),
         "heartbeats": ("insert", "delete", "beats", "at_ms"),
         "switches": ("insert", "is_set", "reason", "changed_by", "changed_at_ms"),
     },

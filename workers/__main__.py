@@ -16,6 +16,7 @@ SERVICES: Final = {
     "reconcile": "workers.reconcile",
     "parked": "workers.parked",
     "frozen": "workers.frozen",
+    "sweep": "workers.sweep",
 }
 """Service name → module. The module is imported only when its service is started."""
 

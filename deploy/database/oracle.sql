@@ -41,6 +41,8 @@ GRANT SELECT, INSERT, DELETE, UPDATE (seen_at_ms) ON &owner..sessions TO blitz_w
 CREATE OR REPLACE SYNONYM blitz_web.sessions FOR &owner..sessions;
 GRANT SELECT, INSERT, UPDATE (state) ON &owner..settlements TO blitz_web;
 CREATE OR REPLACE SYNONYM blitz_web.settlements FOR &owner..settlements;
+GRANT READ ON &owner..sweeps TO blitz_web;
+CREATE OR REPLACE SYNONYM blitz_web.sweeps FOR &owner..sweeps;
 GRANT READ ON &owner..switches TO blitz_web;
 CREATE OR REPLACE SYNONYM blitz_web.switches FOR &owner..switches;
 GRANT SELECT, INSERT, UPDATE (holders, seq, creator_fees_lamports, updated_at_ms) ON &owner..tokens TO blitz_web;
@@ -115,6 +117,8 @@ GRANT SELECT, INSERT, UPDATE (signature, lamports) ON &owner..scan_cursors TO bl
 CREATE OR REPLACE SYNONYM blitz_settle.scan_cursors FOR &owner..scan_cursors;
 GRANT SELECT, INSERT, UPDATE (state, attempt, errors, error, signature, signed_bytes, last_valid_block_height, slot, fee_lamports, confirmed_at_ms, worker) ON &owner..settlements TO blitz_settle;
 CREATE OR REPLACE SYNONYM blitz_settle.settlements FOR &owner..settlements;
+GRANT SELECT, INSERT, UPDATE (confirmed_by, confirmed_at_ms) ON &owner..sweeps TO blitz_settle;
+CREATE OR REPLACE SYNONYM blitz_settle.sweeps FOR &owner..sweeps;
 GRANT SELECT, INSERT, UPDATE (is_set, reason, changed_by, changed_at_ms) ON &owner..switches TO blitz_settle;
 CREATE OR REPLACE SYNONYM blitz_settle.switches FOR &owner..switches;
 GRANT SELECT, UPDATE (stage, seq, supply, reserve_lamports, creator_fees_lamports, platform_fees_lamports, price, market_cap_lamports, liquidity_lamports, holders, last_trade_at_ms, graduated_at_ms, updated_at_ms, failure, held, paused, tradable_at_ms) ON &owner..tokens TO blitz_settle;
@@ -180,6 +184,8 @@ GRANT READ ON &owner..scan_cursors TO blitz_reconcile;
 CREATE OR REPLACE SYNONYM blitz_reconcile.scan_cursors FOR &owner..scan_cursors;
 GRANT READ ON &owner..settlements TO blitz_reconcile;
 CREATE OR REPLACE SYNONYM blitz_reconcile.settlements FOR &owner..settlements;
+GRANT READ ON &owner..sweeps TO blitz_reconcile;
+CREATE OR REPLACE SYNONYM blitz_reconcile.sweeps FOR &owner..sweeps;
 GRANT SELECT, INSERT, UPDATE (is_set, reason, changed_by, changed_at_ms) ON &owner..switches TO blitz_reconcile;
 CREATE OR REPLACE SYNONYM blitz_reconcile.switches FOR &owner..switches;
 GRANT READ ON &owner..tokens TO blitz_reconcile;

@@ -13,7 +13,7 @@ from engine.indicators.candles import MINUTE_MS, Candle, merge
 
 Row = Mapping[str, Any]
 
-TOKEN_MOVEMENTS: Final = ("graduation", "claim")
+TOKEN_MOVEMENTS: Final = ("graduation", "claim", "sweep")
 """Kinds of settlements that move a token's row without being trades."""
 
 
@@ -67,6 +67,9 @@ def token_history(token: str, movements: Iterable[Row], surpluses: Mapping[str, 
             _trade(token, state, row)
         elif row["kind"] == "graduation":
             _graduate(token, state, row, surpluses.get(row["settlement_id"], 0))
+        elif row["kind"] == "sweep":
+            state.platform_fees_lamports -= row["lamports"]
+            _demand(state.platform_fees_lamports >= 0, f"token {token}: sweep {state.seq} takes more than had accrued")
         else:
             state.creator_fees_lamports -= row["lamports"]
             _demand(state.creator_fees_lamports == 0, f"token {token}: claim {state.seq} takes not what had accrued")

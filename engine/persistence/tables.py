@@ -279,6 +279,21 @@ class ReleaseRow(SQLModel, table=True):
     released_at_ms: int = bigint()
 
 
+class SweepRow(SQLModel, table=True):
+    """Platform fees of one token on their way to the treasury: proposed by one operator, confirmed by another."""
+
+    __tablename__ = "sweeps"
+    __table_args__ = (Index("ix_sweeps_confirmed", "confirmed_at_ms", "proposed_at_ms"),)
+    sweep_id: str = key(32)
+    token: str = text(44)
+    lamports: int = bigint()
+    treasury: str = text(44)
+    proposed_by: str = text(60)
+    proposed_at_ms: int = bigint()
+    confirmed_by: str | None = maybe(60)
+    confirmed_at_ms: int = bigint()
+
+
 class TransferRow(SQLModel, table=True):
     """A booked movement that is not a trade: deposit, withdrawal, rent, donation, fee, surplus. `amount` is signed."""
 

@@ -34,7 +34,6 @@ RETRY_S: Final = 0.5
 REBROADCAST_MS: Final = 1_000
 FINALITY_POLL_S: Final = 2.0
 FUNDS_CHECK_MS: Final = 30_000
-LOW_FUNDS_LAMPORTS: Final = 5_000_000_000
 RECENT_MS: Final = 3 * 60_000
 """Settlements this young may not be finalized."""
 CLOCK_SKEW_MS: Final = 1_000
@@ -206,10 +205,11 @@ class SettlementService:
         fee_payer = await self._services.signer.fee_payer()
         held = (await chain.balances([fee_payer], [])).lamports[fee_payer]
         self._funds_due_ms = now_ms + FUNDS_CHECK_MS
-        if held >= LOW_FUNDS_LAMPORTS:
+        low_lamports = settings.fee_payer_low_lamports
+        if held >= low_lamports:
             return
         if settings.localnet:
-            await chain.airdrop(fee_payer, 2 * LOW_FUNDS_LAMPORTS)
+            await chain.airdrop(fee_payer, 2 * low_lamports)
         else:
             log.error("alert=fee_payer_low the fee payer %s holds %s lamports", fee_payer, held)
 

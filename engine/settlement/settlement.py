@@ -16,6 +16,7 @@ class Kind(StrEnum):
     LAUNCH = "launch"
     GRADUATION = "graduation"
     CLAIM = "claim"
+    SWEEP = "sweep"
     WITHDRAWAL = "withdrawal"
     TRANSFER = "transfer"
     CLOSE = "close"
@@ -63,7 +64,7 @@ class Settlement:
     Withdrawal, and transfer to another trading wallet: `vault` is the address that is paid, and `token` is SOL or the
     token that moves, and the wallet pays the fee payer `rent_lamports` of a new token account there and
     `charge_lamports` for the network. Close: the wallet's empty account of `token` is closed and the fee payer pays
-    the wallet its `rent_lamports` less the `charge_lamports`.
+    the wallet its `rent_lamports` less the `charge_lamports`. Sweep: the vault pays the treasury, which `wallet` is.
     """
 
     settlement_id: str
@@ -109,7 +110,7 @@ class Settlement:
             yield self.wallet, SOL, self.lamports + self.rent_lamports + self.charge_lamports
             if self.tokens:
                 yield self.wallet, self.token, self.tokens
-        elif self.kind is Kind.CLAIM:
+        elif self.kind in (Kind.CLAIM, Kind.SWEEP):
             yield self.vault, SOL, self.lamports
         elif self.side is Side.BUY:
             yield self.wallet, SOL, self.lamports + self.rent_lamports
@@ -135,7 +136,7 @@ class Settlement:
             yield self.wallet, SOL, self.rent_lamports - self.charge_lamports
         elif self.kind is Kind.TRANSFER:
             yield self.vault, self.token, self.tokens or self.lamports
-        elif self.kind is Kind.WITHDRAWAL:
+        elif self.kind in (Kind.WITHDRAWAL, Kind.SWEEP):
             return
         elif self.kind is Kind.CLAIM:
             yield self.wallet, SOL, self.lamports

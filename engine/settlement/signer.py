@@ -56,8 +56,10 @@ class KeyNameRefused(SignerRefused):
 class LocalSigner:
     """`Signer` over a key store in this process."""
 
-    def __init__(self, keys: KeyStore, database: Database, clock: Clock, budget: ComputeBudget) -> None:
-        self.keys = keys
+    def __init__(
+        self, keys: KeyStore, database: Database, clock: Clock, budget: ComputeBudget, treasury: str = ""
+    ) -> None:
+        self.keys, self._treasury = keys, treasury
         self._database, self._clock, self._budget = database, clock, budget
         self._shape: ShapeCheck | None = None
 
@@ -154,7 +156,11 @@ class LocalSigner:
         Raises:
             SignerRefused: the key store holds no such key, or another address under its name.
         """
-        names = {settlement.wallet: key_names.wallet(settlement.account_id)}
+        names: dict[str, str] = {}
+        if settlement.kind is not Kind.SWEEP:
+            names[settlement.wallet] = key_names.wallet(settlement.account_id)
+        elif not self._treasury or settlement.wallet != self._treasury:
+            raise SignerRefused("a sweep goes to another address than the treasury", address=settlement.wallet)
         if settlement.kind.is_withdrawal:
             _check_request(settlement, stored.withdrawals.get(settlement.settlement_id))
             recipient_id = stored.withdrawals[settlement.settlement_id]["recipient_id"]

@@ -108,7 +108,7 @@ def _privileged(settlement: Settlement, fee_payer: str) -> tuple[set[str], set[s
         return {fee_payer, vault}, {fee_payer}
     if settlement.kind is Kind.CLOSE:
         return {fee_payer, wallet}, {fee_payer, wallet, str(token_account(wallet, token))}
-    if settlement.kind is Kind.CLAIM:
+    if settlement.kind in (Kind.CLAIM, Kind.SWEEP):
         return {fee_payer, vault}, {fee_payer, vault, wallet}
     if settlement.kind.pays_out and token == SOL:
         return {fee_payer, wallet}, {fee_payer, wallet, vault}
@@ -283,6 +283,7 @@ _STEPS: Final[Mapping[Kind, Callable[[Settlement, str], list[Step]]]] = {
     Kind.TRADE: _trade_steps,
     Kind.LAUNCH: _launch_steps,
     Kind.CLAIM: _claim_steps,
+    Kind.SWEEP: _claim_steps,
     Kind.WITHDRAWAL: _withdrawal_steps,
     Kind.TRANSFER: _withdrawal_steps,
     Kind.CLOSE: _close_steps,

@@ -54,7 +54,7 @@ def signers(settlement: Settlement, fee_payer: str) -> tuple[str, ...]:
         return fee_payer, settlement.wallet, settlement.vault
     if settlement.kind is Kind.LAUNCH:
         return fee_payer, settlement.wallet, settlement.token
-    if settlement.kind in (Kind.GRADUATION, Kind.CLAIM):
+    if settlement.kind in (Kind.GRADUATION, Kind.CLAIM, Kind.SWEEP):
         return fee_payer, settlement.vault
     return fee_payer, settlement.wallet
 
@@ -248,6 +248,7 @@ _LEGS: Final[Mapping[Kind, Callable[[Settlement, str], list[Instruction]]]] = {
     Kind.LAUNCH: _launch,
     Kind.GRADUATION: lambda settlement, fee_payer: [],
     Kind.CLAIM: lambda settlement, fee_payer: [_pay(settlement.vault, settlement.wallet, settlement.lamports)],
+    Kind.SWEEP: lambda settlement, fee_payer: [_pay(settlement.vault, settlement.wallet, settlement.lamports)],
     Kind.WITHDRAWAL: _withdrawal,
     Kind.TRANSFER: _withdrawal,
     Kind.CLOSE: _close,

@@ -476,3 +476,27 @@ UPDATE alembic_version SET version_num='0007' WHERE alembic_version.version_num 
 
 /
 
+-- Running upgrade 0007 -> 0008
+
+CREATE TABLE sweeps (
+    sweep_id VARCHAR2(32 CHAR) NOT NULL, 
+    token VARCHAR2(44 CHAR) NOT NULL, 
+    lamports NUMBER(19) NOT NULL, 
+    treasury VARCHAR2(44 CHAR) NOT NULL, 
+    proposed_by VARCHAR2(60 CHAR) NOT NULL, 
+    proposed_at_ms NUMBER(19) NOT NULL, 
+    confirmed_by VARCHAR2(60 CHAR), 
+    confirmed_at_ms NUMBER(19) NOT NULL, 
+    PRIMARY KEY (sweep_id)
+)
+
+/
+
+CREATE INDEX ix_sweeps_confirmed ON sweeps (confirmed_at_ms, proposed_at_ms)
+
+/
+
+UPDATE alembic_version SET version_num='0008' WHERE alembic_version.version_num = '0007'
+
+/
+

@@ -43,6 +43,7 @@ USED_BY: Final[dict[str, str]] = {
     "launches.book": "web",
     "deposits": "settle",
     "movements": "web",
+    "sweeps": "settle",
     "movements.token_holdings": "settle",
     "withdrawals": "web",
     "withdrawals.lock": "settle web",

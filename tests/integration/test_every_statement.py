@@ -39,6 +39,7 @@ from engine.persistence import (
     server_time,
     sessions,
     settlements,
+    sweeps,
     switches,
     trading,
     trials,
@@ -107,6 +108,16 @@ WITHDRAWING: Final = LAUNCH | {
 }
 
 
+SWEEP: Final = {
+    "sweep_id": "9" * 32,
+    "token": token(0),
+    "lamports": 5,
+    "treasury": address(11),
+    "proposed_by": "ann",
+    "proposed_at_ms": 1,
+    "confirmed_by": None,
+    "confirmed_at_ms": 0,
+}
 KEY: Final = {
     "key_id": "1" * 16,
     "account_id": account(0),
@@ -297,6 +308,15 @@ STEPS: Final[dict[str, Callable[[Connection], Any]]] = {
         withdrawals.withdrawals_json(c, account(0), 1, f"{START_MS}.{'f' * 32}")[0] or pytest.fail("the one")
     ),
     "movements.token_holdings": lambda c: movements.token_holdings(c) or pytest.fail("the buyer's"),
+    "sweeps.propose": lambda c: sweeps.propose(c, SWEEP),
+    "sweeps.one": lambda c: sweeps.one(c, SWEEP["sweep_id"]) or pytest.fail("just proposed"),
+    "sweeps.open_sweeps": lambda c: sweeps.open_sweeps(c) or pytest.fail("just proposed"),
+    "sweeps.confirm": lambda c: (
+        [sweeps.confirm(c, SWEEP["sweep_id"], "bob", 2) for _ in range(2)] == [True, False] or pytest.fail("once")
+    ),
+    "sweeps.book": lambda c: sweeps.book(
+        c, launches.lock(c, token(0)), paid("sweep", "s"), LAUNCH | {"settlement_id": "5" * 32, "kind": "sweep"}
+    ),
     "movements.deposits_json": lambda c: movements.deposits_json(c, account(0), 5) or pytest.fail("the first one"),
     "movements.empty_accounts_json": lambda c: movements.empty_accounts_json(c, account(0)) or pytest.fail("restored"),
     "accounts.page_after": lambda c: accounts.orders_json(c, account(0), 1),
