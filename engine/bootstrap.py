@@ -4,6 +4,7 @@ import asyncio
 import logging
 from collections.abc import AsyncIterator
 from contextlib import AsyncExitStack, asynccontextmanager
+from functools import partial
 from pathlib import Path
 from urllib.parse import urlsplit
 
@@ -22,7 +23,7 @@ from engine.adapters.vault_session import UnsafeTokenFile, VaultSession
 from engine.clock import ServerClock, SystemClock
 from engine.collector import calm_collector
 from engine.persistence.database import ConnectionOptions, Database
-from engine.persistence.trading import queued_tokens
+from engine.persistence.trading import held_tokens, queued_tokens
 from engine.ports import Broker, Bus, Cache, Chain, Clock, KeyStore, Signer
 from engine.services import Services
 from engine.settings import InvalidSettings, Settings, fallback_urls
@@ -101,7 +102,8 @@ async def _broker(settings: Settings, database: Database) -> Broker:
     if settings.embedded:
         broker = SqliteBroker(database)
     elif urlsplit(settings.broker_url).scheme in ("amqp", "amqps"):
-        broker = RabbitBroker(settings.broker_url, lambda: database.read(queued_tokens), settings.broker_prefix)
+        tokens, held = (partial(database.read, each) for each in (queued_tokens, held_tokens))
+        broker = RabbitBroker(settings.broker_url, tokens, settings.broker_prefix, held)
     else:
         kind = urlsplit(settings.broker_url).scheme  # never the URL itself: it may hold a password
         raise InvalidSettings(f"BLITZ_BROKER_URL began with {kind!r}; known are 'sqlite', amqp:// and amqps://")

@@ -60,6 +60,14 @@ class Broker(Protocol):
         """Make the token's queue exist; done before the token can be traded. Idempotent."""
         ...
 
+    async def recheck_held(self) -> None:
+        """Have every consumer read anew which tokens are held: those get no order out until they are released.
+
+        Raises:
+            engine.errors.Unavailable: not every consumer was told; each finds out by itself when it reads next.
+        """
+        ...
+
     async def publish(self, token: TokenAddress, body: bytes) -> None:
         """Queue one order; returns only when it survives a crash of everything.
 

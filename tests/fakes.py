@@ -54,6 +54,10 @@ class FakeBroker:
     async def declare(self, token: TokenAddress) -> None:
         self.declared.append(token)
 
+    async def recheck_held(self) -> None:
+        if self.failure is not None:
+            raise self.failure
+
     async def publish(self, token: TokenAddress, body: bytes) -> None:
         if self.failure is not None:
             raise self.failure

@@ -77,6 +77,12 @@ async def exists(queue: str) -> bool:
         return True
 
 
+async def consumers(queue: str) -> int:
+    """How many consumers listen to a queue or stand by on it."""
+    async with channel() as opened:
+        return (await opened.queue_declare(queue, passive=True, timeout=LIMIT_S)).consumer_count or 0
+
+
 async def waiting(queue: str) -> int:
     """How many messages are ready in a queue, those in a consumer's hands not counted."""
     async with channel() as opened:

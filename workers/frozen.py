@@ -40,5 +40,6 @@ async def _run(options: argparse.Namespace) -> int:
             else partial(freezes.release, address=options.id, now_ms=now_ms)
         )
         done = await services.database.write(work)
+        await services.broker.recheck_held()
     sys.stdout.write(f"{options.id} {'goes on' if done else 'is not frozen'}\n")
     return 0 if done else 1

@@ -1,4 +1,5 @@
 """What is stopped because the chain refused it: accounts that may neither trade nor withdraw, and tokens nobody trades.
+An operator's hold on a token, whose orders wait, stands here too.
 
 The reason is kept where the decision is made, on rows that trading locks anyway: an account's on its SOL balance, a
 token's on the token. An operator ends it (`workers/frozen.py`).
@@ -27,6 +28,21 @@ def hold_token(connection: Connection, token: str, reason: str, now_ms: int) -> 
     values = {"held": 1, "paused": 1, "failure": reason[:REASON_LENGTH], "updated_at_ms": now_ms}
     found = (TOKENS.c.address == token) & (TOKENS.c.held == 0)
     return connection.execute(update(TOKENS).where(found).values(values)).rowcount == 1
+
+
+def set_held(connection: Connection, token: str, is_held: bool) -> bool | None:
+    """Hold the token's orders or let them go; None when there is no such token.
+
+    False when it stood so already, and for a token that is held because its vault cannot pay (`hold_token`).
+    """
+    mine = select(TOKENS.c.held, TOKENS.c.failure).where(TOKENS.c.address == token).with_for_update()
+    before = connection.execute(mine).one_or_none()
+    if before is None:
+        return None
+    if bool(before.held) == is_held or before.failure is not None:
+        return False
+    connection.execute(update(TOKENS).where(TOKENS.c.address == token).values(held=int(is_held)))
+    return True
 
 
 def reason_of(connection: Connection, account_id: str) -> str | None:

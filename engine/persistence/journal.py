@@ -25,9 +25,10 @@ def append(entries: Sequence[Entry], connection: Connection) -> None:
     connection.execute(insert(JOURNAL), rows)
 
 
-def forget(first_id: int, last_id: int, connection: Connection) -> None:
-    """Drop the messages of this range of ids, both included."""
-    connection.execute(delete(JOURNAL).where(JOURNAL.c.journal_id.between(first_id, last_id)))
+def forget(ranges: Sequence[tuple[int, int]], connection: Connection) -> None:
+    """Drop the messages of these ranges of ids, both ends included."""
+    for first_id, last_id in ranges:
+        connection.execute(delete(JOURNAL).where(JOURNAL.c.journal_id.between(first_id, last_id)))
 
 
 def waiting(connection: Connection) -> list[Entry]:

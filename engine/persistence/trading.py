@@ -103,6 +103,12 @@ def queued_tokens(connection: Connection) -> list[TokenAddress]:
     return [TokenAddress(address) for address in connection.execute(consumed.order_by(TOKENS.c.address)).scalars()]
 
 
+def held_tokens(connection: Connection) -> list[TokenAddress]:
+    """The tokens whose orders wait until an operator releases them."""
+    held = select(TOKENS.c.address).where(TOKENS.c.held == 1).order_by(TOKENS.c.address)
+    return [TokenAddress(address) for address in connection.execute(held).scalars()]
+
+
 def write(connection: Connection, changes: Changes) -> None:
     """Write a batch's rows, one statement per kind. A duplicate order raises IntegrityError."""
     insert_rows(connection, ORDERS, changes.orders)

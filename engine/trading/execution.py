@@ -72,7 +72,7 @@ def decide(
         return Rejection(Reason.NOT_TRADABLE, stage)
     if purse.frozen is not None:
         return Rejection(Reason.FROZEN, purse.frozen)
-    if token["held"]:
+    if token["held"] and token["failure"]:  # an operator's hold has none: its orders wait, those in hand go on
         return Rejection(Reason.HELD)
     try:
         if order.side is Side.BUY:

@@ -34,6 +34,10 @@ class BrokerContract:
         """Where the broker keeps its queues: a URL or path that `opener` and a child process both understand."""
         raise NotImplementedError
 
+    async def hold(self, broker: Broker, *tokens: TokenAddress) -> None:
+        """Hold these tokens and no other, tell the broker, and wait until its consumers, if any, heed it."""
+        raise NotImplementedError
+
     @pytest.fixture
     async def broker(self, where: str) -> AsyncIterator[Broker]:
         async with type(self).opener(where) as opened:
@@ -131,6 +135,40 @@ class BrokerContract:
         received = await taken(second, 1)
         await second.ack(received)
         await nothing_else_arrives(broker, second)
+
+    async def test_a_held_tokens_orders_wait_the_others_go_on_and_once_released_come_in_order(
+        self, broker: Broker
+    ) -> None:
+        consumer = await broker.consume()
+        await broker.publish(ONE, b"0")
+        await consumer.ack(await taken(consumer, 1))
+        await self.hold(broker, ONE)
+        for index in range(1, 41):
+            await broker.publish((ONE, TWO)[index % 2], b"%d" % index)
+        others = await taken(consumer, 20)
+        await consumer.ack(others)
+        assert (numbers(others, ONE), numbers(others, TWO)) == ([], list(range(1, 41, 2)))
+        await self.hold(broker)
+        await broker.publish(ONE, b"42")
+        released = await taken(consumer, 21)
+        await consumer.ack(released)
+        assert numbers(released, ONE) == list(range(2, 43, 2))
+        await nothing_else_arrives(broker, consumer)
+
+    async def test_orders_of_a_token_that_is_held_stay_held_for_the_next_consumer(self, broker: Broker) -> None:
+        await self.hold(broker, ONE)
+        for index in range(6):
+            await broker.publish((ONE, TWO)[index % 2], b"%d" % index)
+        first = await broker.consume()
+        await first.ack(await taken(first, 1))
+        await taken(first, 1)
+        await first.close()
+        second = await broker.consume()
+        received = await taken(second, 2)
+        await second.ack(received)
+        assert (numbers(received, ONE), numbers(received, TWO)) == ([], [3, 5])
+        await self.hold(broker)
+        assert numbers(await taken(second, 3), ONE) == [0, 2, 4]
 
     async def test_acknowledged_orders_never_come_again(self, broker: Broker, where: str) -> None:
         for index in range(6):

@@ -1,17 +1,22 @@
 """The embedded broker keeps the broker's contract."""
 
 import asyncio
-from collections.abc import AsyncIterator
+from collections.abc import AsyncIterator, Collection
 from contextlib import asynccontextmanager
+from functools import partial
 from pathlib import Path
 
 import pytest
-from sqlalchemy import text
+from sqlalchemy import Connection, text
 
 from engine.adapters.broker_sqlite import SqliteBroker
 from engine.errors import OutcomeUnknown
+from engine.identifiers import TokenAddress
 from engine.persistence.database import Database
-from tests.contract.broker_contract import ONE, BrokerContract, numbers, taken
+from engine.persistence.freezes import set_held
+from engine.ports import Broker
+from tests.contract.broker_contract import ONE, TWO, BrokerContract, numbers, taken
+from tests.ledger import list_tokens
 
 
 @asynccontextmanager
@@ -30,6 +35,11 @@ async def opened(where: str) -> AsyncIterator[SqliteBroker]:
 
 class TestSqliteBroker(BrokerContract):
     opener = staticmethod(opened)
+
+    async def hold(self, broker: Broker, *tokens: TokenAddress) -> None:
+        assert isinstance(broker, SqliteBroker)
+        await broker._database.write(partial(_only_held, tokens))
+        await broker.recheck_held()
 
     @pytest.fixture
     def where(self, tmp_path: Path) -> str:
@@ -80,6 +90,13 @@ class TestSqliteBroker(BrokerContract):
             impatient.cancel()
             await patient
             assert numbers(await taken(await broker.consume(), 2), ONE) == [1, 2]
+
+
+def _only_held(tokens: Collection[TokenAddress], connection: Connection) -> None:
+    """Make the tokens' rows if there are none, and hold these."""
+    for number, token in enumerate((ONE, TWO)):
+        if set_held(connection, token, token in tokens) is None:
+            list_tokens(connection, [number], address=token, held=int(token in tokens))
 
 
 async def _rename(broker: SqliteBroker, table: str, to: str) -> None:

@@ -248,6 +248,7 @@ STEPS: Final[dict[str, Callable[[Connection], Any]]] = {
     "trading.lock_balances": lambda c: trading.lock_balances(c, [(account(0), SOL), (account(1), token(0))]),
     "trading.wallets_of": lambda c: trading.wallets_of(c, [account(0)]),
     "trading.queued_tokens": trading.queued_tokens,
+    "trading.held_tokens": trading.held_tokens,
     "trading.write": execute,
     "trading.lock_for": lambda c: trading.lock_for(c, [ORDER], START_MS),
     "settlements.pending": lambda c: settlements.pending(c, 10) or pytest.fail("the trade's"),
@@ -350,7 +351,7 @@ STEPS: Final[dict[str, Callable[[Connection], Any]]] = {
     "journal.append": lambda c: journal.append([journal.Entry(1, token(0), b"\0")], c),
     "journal.waiting": lambda c: journal.waiting(c) == [journal.Entry(1, token(0), b"\0")] or pytest.fail("other"),
     "journal.queues": lambda c: journal.queues(c) == {token(0)} or pytest.fail("other"),
-    "journal.forget": lambda c: journal.forget(1, 1, c),
+    "journal.forget": lambda c: journal.forget([(1, 1)], c),
     "trials.begin": lambda c: [trials.begin(HASH[:32], n, c) for n in (1, 2)] == [1, 2] or pytest.fail("miscounted"),
     "trials.end": lambda c: [trials.end(HASH[:32], c), trials.begin(HASH[:32], 3, c)][1] == 1 or pytest.fail("kept"),
     "parked.park": lambda c: [parked.park([PARKED], c) for _ in range(2)] == [1, 1] or pytest.fail("again"),
@@ -366,6 +367,9 @@ STEPS: Final[dict[str, Callable[[Connection], Any]]] = {
     ),
     "freezes.reason_of": lambda c: freezes.reason_of(c, account(0)) == "x" * 200 or pytest.fail("the first reason"),
     "freezes.hold_token": lambda c: freezes.hold_token(c, token(0), "short", 5) or pytest.fail("not held before"),
+    "freezes.set_held": lambda c: (
+        [freezes.set_held(c, token(2), to) for to in (True, True, False)] == [True, False, True] or pytest.fail("once")
+    ),
     "freezes.frozen": lambda c: (
         [each["what"] for each in freezes.frozen(c)] == ["account", "token"] or pytest.fail("one of each")
     ),

@@ -3,7 +3,6 @@
 import asyncio
 import logging
 import uuid
-from collections.abc import Awaitable, Callable
 from dataclasses import dataclass
 from typing import Final
 
@@ -15,15 +14,14 @@ from pamqp.commands import Basic
 from engine.adapters.rabbitmq.connection import CONNECTION_ERRORS, BrokerUnavailable, connect, disconnect
 from engine.adapters.rabbitmq.consumer import RabbitConsumer
 from engine.adapters.rabbitmq.dead_letters import DeadLetters
-from engine.adapters.rabbitmq.topology import Topology
+from engine.adapters.rabbitmq.tokens import TokenList, Tokens, no_tokens
+from engine.adapters.rabbitmq.topology import HELD_CHANGED, Topology
 from engine.errors import OutcomeUnknown, Unavailable
 from engine.identifiers import TokenAddress
 
 log = logging.getLogger(__name__)
 
 PUBLISH_TIMEOUT_S: Final = 5.0
-
-TokenList = Callable[[], Awaitable[list[TokenAddress]]]
 
 
 class QueueRefused(Unavailable):
@@ -39,11 +37,14 @@ class _Link:
 
 
 class RabbitBroker:
-    """`engine.ports.Broker` over RabbitMQ. `tokens` reads the tradable tokens from the database."""
+    """`engine.ports.Broker` over RabbitMQ.
 
-    def __init__(self, url: str, tokens: TokenList, prefix: str) -> None:
+    `tokens` reads from the database the tokens whose queues are consumed, `held` those whose queues wait.
+    """
+
+    def __init__(self, url: str, tokens: TokenList, prefix: str, held: TokenList = no_tokens) -> None:
         self._url = url
-        self._tokens = tokens
+        self._tokens = Tokens(tokens, held)
         self._topology = Topology(prefix)
         self._opening: asyncio.Task[_Link] | None = None
 
@@ -52,12 +53,23 @@ class RabbitBroker:
         link = await self._open()
         try:
             await self._topology.declare_token(link.channel, token)
-            await link.channel.basic_publish(
-                token.encode(), exchange=self._topology.announcements, timeout=PUBLISH_TIMEOUT_S
-            )
+            await self._announce(link, token)
         except CONNECTION_ERRORS as error:
             await self._drop(link)
             raise BrokerUnavailable(f"The queue could not be declared: {error!r}") from error
+
+    async def recheck_held(self) -> None:
+        """Announce it; a worker that does not hear of it finds out within ten seconds."""
+        link = await self._open()
+        try:
+            await self._announce(link, HELD_CHANGED)
+        except CONNECTION_ERRORS as error:
+            await self._drop(link)
+            raise BrokerUnavailable(f"The trade workers could not be told: {error!r}") from error
+
+    async def _announce(self, link: _Link, words: str) -> None:
+        exchange = self._topology.announcements
+        await link.channel.basic_publish(words.encode(), exchange=exchange, timeout=PUBLISH_TIMEOUT_S)
 
     async def publish(self, token: TokenAddress, body: bytes) -> None:
         """Queue one order; returns once a quorum has it on disk.

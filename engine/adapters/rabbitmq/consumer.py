@@ -11,7 +11,8 @@ import aiormq
 
 from engine.adapters.rabbitmq.connection import CONNECTION_ERRORS, BrokerUnavailable, connect, disconnect
 from engine.adapters.rabbitmq.inbox import Inbox
-from engine.adapters.rabbitmq.session import Session, SessionEnded, TokenList
+from engine.adapters.rabbitmq.session import Session, SessionEnded
+from engine.adapters.rabbitmq.tokens import Tokens
 from engine.adapters.rabbitmq.topology import Topology
 from engine.ports import Delivery
 
@@ -26,7 +27,7 @@ SETTLED_AFTER_S: Final = 30.0
 class RabbitConsumer:
     """`engine.ports.Consumer` over RabbitMQ; comes back by itself after any loss of the connection."""
 
-    def __init__(self, url: str, tokens: TokenList, topology: Topology, worker_id: str) -> None:
+    def __init__(self, url: str, tokens: Tokens, topology: Topology, worker_id: str) -> None:
         self._url = url
         self._tokens = tokens
         self._topology = topology

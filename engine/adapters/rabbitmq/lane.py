@@ -29,6 +29,14 @@ def lane_of(token: str) -> int:
     return zlib.crc32(token.encode()) % LANES
 
 
+def by_lane(tokens: Iterable[str]) -> list[list[str]]:
+    """These tokens by their lanes' numbers, in their order."""
+    found: list[list[str]] = [[] for _ in range(LANES)]
+    for token in tokens:
+        found[lane_of(token)].append(token)
+    return found
+
+
 class Lane:
     """A channel that comes and goes, and who is listened to on it."""
 
@@ -39,6 +47,10 @@ class Lane:
         self._listened: set[str] = set()
         self.channel: AbstractChannel | None = None
         self.session = 0
+
+    def listens_to(self, token: str) -> bool:
+        """Whether the token's queue is among those listened to."""
+        return token in self._listened
 
     async def renew(self, prefetch: int, finish_s: float) -> None:
         """Drop the channel once the batch in hand is done, and open a new one that listens to nobody yet.

@@ -23,9 +23,10 @@ from aiormq.abc import AbstractChannel, DeliveredMessage
 
 from engine.adapters.rabbitmq.connection import CONNECTION_ERRORS
 from engine.adapters.rabbitmq.inbox import Inbox
-from engine.adapters.rabbitmq.lane import LANES, Lane, lane_of
+from engine.adapters.rabbitmq.lane import LANES, Lane, by_lane, lane_of
 from engine.adapters.rabbitmq.sharing import PRESENCE_EVERY_S, Colleagues, Sign, shares
-from engine.adapters.rabbitmq.topology import RPC_TIMEOUT_S, Topology
+from engine.adapters.rabbitmq.tokens import Tokens
+from engine.adapters.rabbitmq.topology import HELD_CHANGED, RPC_TIMEOUT_S, Topology
 from engine.identifiers import TokenAddress
 
 log = logging.getLogger(__name__)
@@ -47,7 +48,11 @@ FINISH_LIMIT_S: Final = 10.0
 READ_TOKENS_EVERY_S: Final = 10.0
 """An announcement may be missed by a worker that is just connecting."""
 
-TokenList = Callable[[], Awaitable[list[TokenAddress]]]
+OWNER_FIRST_S: Final = PRESENCE_EVERY_S / 10
+"""How long the others leave a new token to its owner."""
+
+GIVEN_UP_WITHIN_S: Final = 1.0
+"""In this time everybody has dropped the lanes of a held token; before, nobody stands by on their other tokens."""
 
 
 class SessionEnded(Exception):
@@ -63,7 +68,7 @@ class Session:
         topology: Topology,
         inbox: Inbox,
         own_id: str,
-        tokens: TokenList,
+        tokens: Tokens,
         declare_first: bool,
     ) -> None:
         self._connection = connection
@@ -72,7 +77,8 @@ class Session:
         self._own_id = own_id
         self._tokens = tokens
         self._declare_first = declare_first
-        self._known: list[TokenAddress] | None = None
+        self._prefetch = PREFETCH_LEAST
+        self._recheck_held = False
         self._launched: deque[TokenAddress] = deque()
         self._lanes = [Lane(topology, inbox, self._new_channel) for _ in range(LANES)]
         self._joins = True
@@ -141,13 +147,13 @@ class Session:
 
     async def _listen_anew(self) -> None:
         """Take the own share, stand by on the rest, and listen until somebody joins."""
-        tokens = await self._token_list()
+        tokens, _ = await self._tokens.read()
         started_s = time.monotonic()
         if not self._joins:
             await self._wait_until(lambda: not self.colleagues.somebody_joins(time.monotonic()), started_s)
         own, others = shares(tokens, self.colleagues.alive(time.monotonic()), self._own_id)
-        prefetch = max(PREFETCH_LEAST, min(PREFETCH_MOST, PREFETCH_ALL // max(1, len(tokens))))
-        if not await self._take_own(own, prefetch):
+        self._prefetch = max(PREFETCH_LEAST, min(PREFETCH_MOST, PREFETCH_ALL // max(1, len(tokens))))
+        if not await self._take_own(own):
             return
         own_s = time.monotonic() - started_s
         self._joins = False
@@ -165,7 +171,7 @@ class Session:
         )
         await self._take_launches()
 
-    async def _take_own(self, own: Sequence[str], prefetch: int) -> bool:
+    async def _take_own(self, own: Sequence[str]) -> bool:
         """Drop what is held and listen to these; False when somebody joined meanwhile.
 
         One lane after the other where orders may be waiting, all at once where nothing is held yet.
@@ -174,22 +180,22 @@ class Session:
 
         async def renew(lane: Lane, tokens: Sequence[str]) -> None:
             if self._goes_on():
-                await lane.renew(prefetch, finish_by_s - time.monotonic())
+                await lane.renew(self._prefetch, finish_by_s - time.monotonic())
                 await lane.take(tokens, self._declare_first, self._goes_on)
 
-        by_lane = _by_lane(own)
+        own_by_lane = by_lane(own)
         if any(lane.channel is not None for lane in self._lanes):
-            for lane, tokens in zip(self._lanes, by_lane, strict=True):
+            for lane, tokens in zip(self._lanes, own_by_lane, strict=True):
                 await renew(lane, tokens)
         else:
-            await _together(renew(lane, tokens) for lane, tokens in zip(self._lanes, by_lane, strict=True))
+            await _together(renew(lane, tokens) for lane, tokens in zip(self._lanes, own_by_lane, strict=True))
         return self._goes_on()
 
     async def _take(self, tokens: Sequence[str]) -> None:
         """Listen to the tokens' queues on all lanes at once, unless somebody joins meanwhile."""
         await _together(
             lane.take(some, self._declare_first, self._goes_on)
-            for lane, some in zip(self._lanes, _by_lane(tokens), strict=True)
+            for lane, some in zip(self._lanes, by_lane(tokens), strict=True)
             if some
         )
 
@@ -208,23 +214,35 @@ class Session:
         while not self._share_anew:
             while self._launched:
                 token = self._launched.popleft()
-                if shares([token], self.colleagues.alive(time.monotonic()), self._own_id)[1]:
-                    await asyncio.sleep(PRESENCE_EVERY_S / 10)  # its owner first
-                await self._take([token])
-            if time.monotonic() >= read_at_s:
-                await self._take(await self._token_list())
+                await self._take_owner_first([token], OWNER_FIRST_S)
+            if self._recheck_held or time.monotonic() >= read_at_s:
+                self._recheck_held = False
+                tokens, held = await self._tokens.read()
+                gave_up = await self._give_up(held)
+                await self._take_owner_first(tokens, GIVEN_UP_WITHIN_S if gave_up else OWNER_FIRST_S)
                 read_at_s = time.monotonic() + READ_TOKENS_EVERY_S
             await self._wait_for_news(read_at_s - time.monotonic())
 
-    async def _token_list(self) -> list[TokenAddress]:
-        """The tradable tokens; the last known ones while the database is away."""
-        try:
-            self._known = await self._tokens()
-        except Exception:
-            if self._known is None:
-                raise
-            log.exception("the list of tokens could not be read again")
-        return self._known
+    async def _take_owner_first(self, tokens: Iterable[str], pause_s: float) -> None:
+        """Listen to those of these tokens that are not listened to yet: the own ones now, after a pause the others."""
+        missing = [token for token in tokens if not self._lanes[lane_of(token)].listens_to(token)]
+        own, others = shares(missing, self.colleagues.alive(time.monotonic()), self._own_id)
+        await self._take(own)
+        if others:
+            await asyncio.sleep(pause_s)
+            await self._take(others)
+
+    async def _give_up(self, held: Iterable[str]) -> bool:
+        """Stop listening to these tokens; returns whether any was listened to.
+
+        Their lanes are dropped, which puts back into its place what was delivered, and listen to nobody.
+        """
+        numbers = {lane_of(token) for token in held if self._lanes[lane_of(token)].listens_to(token)}
+        for number in numbers:
+            await self._lanes[number].renew(self._prefetch, FINISH_LIMIT_S)
+        if numbers:
+            log.info("gave up what is held: worker=%s lanes=%d", self._own_id, len(numbers))
+        return bool(numbers)
 
     async def _wait_for_news(self, limit_s: float) -> None:
         with contextlib.suppress(TimeoutError):
@@ -250,8 +268,11 @@ class Session:
 
         await channel.basic_consume(queue, receive, no_ack=True, timeout=RPC_TIMEOUT_S)
 
-    async def _announced(self, token: str) -> None:
-        self._launched.append(TokenAddress(token))
+    async def _announced(self, words: str) -> None:
+        if words == HELD_CHANGED:
+            self._recheck_held = True
+        else:
+            self._launched.append(TokenAddress(words))
         self._news.set()
 
     async def _heard(self, message: str) -> None:
@@ -284,14 +305,6 @@ class Session:
             while True:
                 await self._say(Sign.HERE)
                 await asyncio.sleep(PRESENCE_EVERY_S)
-
-
-def _by_lane(tokens: Iterable[str]) -> list[list[str]]:
-    """These tokens by their lanes' numbers, in their order."""
-    found: list[list[str]] = [[] for _ in range(LANES)]
-    for token in tokens:
-        found[lane_of(token)].append(token)
-    return found
 
 
 async def _together(work: Iterable[Coroutine[None, None, None]]) -> None:

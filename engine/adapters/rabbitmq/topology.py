@@ -14,6 +14,9 @@ DELIVERY_LIMIT: Final = 20
 MAX_QUEUE_LENGTH: Final = 100_000
 """Beyond this many waiting orders of one token the broker refuses more."""
 
+HELD_CHANGED: Final = "held"
+"""Announced when a token was held or released; no address is so short."""
+
 RPC_TIMEOUT_S: Final = 30.0
 """A quorum queue is declared by all its members; a busy server takes its time."""
 
@@ -34,7 +37,7 @@ class Topology:
 
     @property
     def announcements(self) -> str:
-        """Fanout of token addresses as they are launched."""
+        """Fanout of token addresses as they are launched, and of `HELD_CHANGED`."""
         return f"{self.prefix}.announcements"
 
     @property
