@@ -3,7 +3,7 @@ PYTHON := $(shell for each in python3 python3.14 python3.13 python3.12 python3.1
 	if $$each -c 'import sys; sys.exit(sys.version_info < (3, 11))' 2>/dev/null; then echo $$each; break; fi; done)
 VENV_PYTHON := .venv/bin/python
 
-.PHONY: run demo up test check bench bench-settlement faulty bench-soak kills reconcile soak fuzz-curve build python failover
+.PHONY: crowd run demo up test check bench bench-settlement faulty bench-soak kills reconcile soak fuzz-curve build python failover
 
 run: build  ## start the local chain and the app; prints the address
 	@$(VENV_PYTHON) scripts/start.py

@@ -29,6 +29,13 @@ from tests.localnet import Localnet, running_localnet
 KILLS = [(), *zip(TRADE_POINTS, SETTLEMENT_POINTS, strict=True)]
 """At each point of the trade worker's path, and of the settlement's."""
 
+CASES = (
+    [(stack, kills) for stack in ("sqlite", "servers") for kills in KILLS]
+    if os.environ.get("BLITZ_TEST_CROWD") == "all"
+    else [("sqlite", KILLS[1]), ("servers", KILLS[3])]
+)
+"""`make crowd` takes all of them; every test run takes one of each stack."""
+
 pytestmark = pytest.mark.slow
 
 
@@ -36,6 +43,7 @@ pytestmark = pytest.mark.slow
 class Stack:
     """Where everything is, for this process and its children; `prefix` names the queues where RabbitMQ has them."""
 
+    name: str
     environment: dict[str, str]
     prefix: str | None = None
 
@@ -46,7 +54,7 @@ def chain(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Localnet]:
         yield node
 
 
-@pytest.fixture(scope="module", params=["sqlite", "servers"])
+@pytest.fixture(scope="module")
 def stack(request: pytest.FixtureRequest, chain: Localnet, tmp_path_factory: pytest.TempPathFactory) -> Iterator[Stack]:
     """SQLite with its own broker, or PostgreSQL and RabbitMQ; the chain is the same."""
     environment = {
@@ -56,18 +64,23 @@ def stack(request: pytest.FixtureRequest, chain: Localnet, tmp_path_factory: pyt
         "BLITZ_DEPOSIT_SCAN_MS": "200",
     }
     if request.param == "sqlite":
-        yield Stack(environment)
+        yield Stack(request.param, environment)
         return
     with postgresql(migrated=False) as url, rabbit.own_prefix([]) as prefix:
         servers = {"BLITZ_DATABASE_URL": url, "BLITZ_BROKER_URL": rabbit.URL, "BLITZ_BROKER_PREFIX": prefix}
-        yield Stack(environment | servers, prefix)
+        yield Stack(request.param, environment | servers, prefix)
 
 
-@pytest.mark.parametrize("kills", KILLS, ids=lambda kills: "-".join(kills) or "unharmed")
+@pytest.mark.parametrize(
+    ("stack", "kills"),
+    CASES,
+    ids=lambda case: case if isinstance(case, str) else "-".join(case) or "unharmed",
+    indirect=["stack"],
+)
 async def test_a_thousand_orders_around_the_limit_graduate_the_token_once_and_lose_nothing(
     stack: Stack, kills: tuple[str, ...]
 ) -> None:
-    seed = KILLS.index(kills) + 1
+    seed = CASES.index((stack.name, kills)) + 1
     settings = load(stack.environment)
     async with open_services(settings) as services:
         crowd = await gather_crowd(services, seed)
