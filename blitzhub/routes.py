@@ -10,6 +10,7 @@ ACCOUNT: Final = "/account"
 TOKEN: Final = "/token/[address]"
 NOT_FOUND: Final = "404"
 API_DOCS: Final = "/api/docs"
+API_PROOF: Final = "/api/proof"
 
 
 @dataclass(frozen=True, slots=True)

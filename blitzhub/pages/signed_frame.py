@@ -1,10 +1,12 @@
-"""The frame of every page with what it knows of the visitor: balance, wallet button, notices."""
+"""The frame of every page with what it knows of the visitor: balance, wallet button, notices; and of the ledger."""
 
 import reflex as rx
 from reflex.components.component import Component
 
+from blitzhub import routes
 from blitzhub.components.browser import Notifier
 from blitzhub.components.frame import Layout, page
+from blitzhub.components.ledger_proof import ledger_proof
 from blitzhub.session import SessionState
 from blitzhub.wallet import Balance, FaucetButton, WalletButton
 
@@ -42,6 +44,7 @@ def signed_page(
         active=active,
         badge=badge,
         wallet=_visitor(),
+        status=ledger_proof(href=routes.API_PROOF),
         phone_bar=phone_bar,
         layout=layout,
     )

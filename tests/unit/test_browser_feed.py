@@ -174,3 +174,37 @@ def test_candles_from_history_and_live_agree_in_any_order(tmp_path: Path) -> Non
     script = tmp_path / "check.mjs"
     script.write_text(_CANDLES % module.as_uri())
     _run(script)
+
+
+_PROOF = """
+const { told } = await import("%s");
+const check = (got, wanted) => {
+  const [one, other] = [JSON.stringify(got), JSON.stringify(wanted)];
+  if (one !== other) throw new Error(`${one} is not ${other}`);
+};
+const proof = (more) => ({ agrees: true, age_ms: 3_000, withdrawals_frozen_since_ms: null, ...more });
+check(told(null, 0, 5_000), ["unknown", "Ledger and chain: no comparison known"]);
+check(told(proof(), 10_000, 11_000), ["equal", "Ledger = chain, checked 4s ago"]);
+check(told(proof({ age_ms: 0 }), 10_000, 10_999), ["equal", "Ledger = chain, checked now"]);
+check(told(proof(), 10_000, 67_000), ["equal", "Ledger = chain, checked 1m ago"]);
+check(told(proof(), 10_000, 67_001), ["old", "Ledger and chain were last compared 1m ago"]);
+check(told(proof({ agrees: false }), 10_000, 99_000), ["old", "Ledger and chain were last compared 1m ago"]);
+check(told(proof({ agrees: false }), 10_000, 11_000), ["different", "Ledger differs from chain, checked 4s ago"]);
+const since = Date.parse("2026-01-01T14:02:59Z");
+const waits = "Withdrawals wait while we check the ledger, since 14:02";
+const frozen = { withdrawals_frozen_since_ms: since };
+check(told(proof({ agrees: false, ...frozen }), 10_000, 11_000),
+  ["frozen", `Ledger differs from chain, checked 4s ago. ${waits}`]);
+check(told(proof(frozen), 10_000, 11_000), ["frozen", `Ledger = chain, checked 4s ago. ${waits}`]);
+check(told(proof(frozen), 10_000, 99_000), ["frozen", `Ledger and chain were last compared 1m ago. ${waits}`]);
+"""
+
+
+def test_the_status_bar_says_plainly_when_a_comparison_is_old_or_finds_a_difference(tmp_path: Path) -> None:
+    figures, module = tmp_path / "figures.mjs", tmp_path / "ledger_proof.mjs"
+    shutil.copy(_ROOT / "feed" / "figures.js", figures)
+    source = (_ROOT / "components" / "ledger_proof.js").read_text()
+    module.write_text(source.replace("$/public/external/blitzhub/feed/figures.js", figures.as_uri()))
+    script = tmp_path / "check.mjs"
+    script.write_text("process.env.TZ = 'UTC';\n" + _PROOF % module.as_uri())
+    _run(script)
