@@ -257,15 +257,11 @@ class SignatureStatus:
 
 @dataclass(frozen=True, slots=True)
 class ChainBalances:
-    """Balances of one read, and the slot they are true at; absent accounts hold 0.
-
-    `existing` are the token accounts asked for that exist, empty ones included.
-    """
+    """Balances of one read, and the slot they are true at; absent accounts hold 0."""
 
     slot: int
     lamports: dict[str, int]
     tokens: dict[tuple[str, str], int]
-    existing: frozenset[tuple[str, str]] = frozenset()
 
 
 @dataclass(frozen=True, slots=True)
@@ -366,6 +362,13 @@ class Chain(Protocol):
 
     async def changes(self, wanted: Sequence[tuple[str, str]]) -> list[BalanceChange]:
         """What each (address, signature) did to that address's SOL, in the order asked; a change may be 0."""
+        ...
+
+    async def lamports_moved(self, wanted: Sequence[tuple[str, str]]) -> list[int | None]:
+        """What each (address, signature) that is confirmed did to that address's lamports, in the order asked.
+
+        None where the node does not show the transaction yet.
+        """
         ...
 
     async def recent(self, address: str, asset: str, after_slot: int) -> dict[str, int]:

@@ -122,6 +122,10 @@ class FailoverChain:
         """See `Chain`."""
         return await self._ask(lambda chain: chain.recent(address, asset, after_slot))
 
+    async def lamports_moved(self, wanted: Sequence[tuple[str, str]]) -> list[int | None]:
+        """See `Chain`."""
+        return await self._ask(lambda chain: chain.lamports_moved(wanted))
+
     async def movements(self, address: str, asset: str, signatures: Sequence[str]) -> list[Movement]:
         """See `Chain`."""
         return await self._ask(lambda chain: chain.movements(address, asset, signatures))

@@ -162,9 +162,7 @@ class RpcChain:
             holding: 0 if account is None else _amount(account.data)
             for holding, account in zip(token_holdings, accounts[len(addresses) :], strict=True)
         }
-        there = zip(token_holdings, accounts[len(addresses) :], strict=True)
-        existing = frozenset(holding for holding, account in there if account is not None)
-        return ChainBalances(slot, lamports, tokens, existing)
+        return ChainBalances(slot, lamports, tokens)
 
     async def _accounts(self, keys: list[Pubkey], commitment: Commitment) -> tuple[int, list[Any]]:
         if not keys:
@@ -213,6 +211,14 @@ class RpcChain:
         found = dict(zip(signatures, answers, strict=True))
         return [_change(address, signature, found[signature]) for address, signature in wanted]
 
+    async def lamports_moved(self, wanted: Sequence[tuple[str, str]]) -> list[int | None]:
+        """What each confirmed (address, signature) did to that address's lamports; None where it is not shown yet."""
+        answers = await self._shown([signature for _, signature in wanted], CommitmentLevel.Confirmed)
+        return [
+            None if answer is None else _moved(address, SOL, answer)
+            for (address, _), answer in zip(wanted, answers, strict=True)
+        ]
+
     async def recent(self, address: str, asset: str, after_slot: int) -> dict[str, int]:
         """Confirmed transactions that named this holding after that slot: signature → slot; the newest 5,000."""
         account = _account_of(address, asset)
@@ -238,17 +244,21 @@ class RpcChain:
         ]
 
     async def _transactions(self, signatures: Sequence[str], commitment: CommitmentLevel) -> list[Any]:
+        found = await self._shown(signatures, commitment)
+        for signature, transaction in zip(signatures, found, strict=True):
+            if transaction is None:
+                raise ChainUnavailable(f"the Solana node listed {signature} and does not have it yet")
+        return found
+
+    async def _shown(self, signatures: Sequence[str], commitment: CommitmentLevel) -> list[Any]:
+        """Each transaction, None for one that the node does not have."""
         config = RpcTransactionConfig(UiTransactionEncoding.Json, commitment, 0)
         requests = [
             GetTransaction(Signature.from_string(signature), config, number)
             for number, signature in enumerate(signatures)
         ]
         answers = await self._batched(requests, GetTransactionResp, READS_PER_REQUEST)
-        found = [_value(answer, GetTransactionResp) for answer in answers]
-        for signature, transaction in zip(signatures, found, strict=True):
-            if transaction is None:
-                raise ChainUnavailable(f"the Solana node listed {signature} and does not have it yet")
-        return found
+        return [_value(answer, GetTransactionResp) for answer in answers]
 
     async def airdrop(self, address: str, lamports: int) -> str:
         """Ask a local chain's faucet; returns the signature."""

@@ -13,7 +13,7 @@ from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, field
 
 from engine.identifiers import SOL
-from engine.settlement.settlement import Kind, Settlement
+from engine.settlement.settlement import Settlement
 
 Holding = tuple[str, str]
 """An address and an asset."""
@@ -51,11 +51,10 @@ class Line:
 
 @dataclass(frozen=True, slots=True)
 class Read:
-    """The chain's side: what each holding amounts to, the slot that is true at, and which token accounts exist."""
+    """The chain's side: what each holding amounts to, and the slot that is true at."""
 
     amounts: dict[Holding, int] = field(default_factory=dict)
     slots: dict[Holding, int] = field(default_factory=dict)
-    existing: set[Holding] = field(default_factory=set)
 
 
 @dataclass(frozen=True, slots=True)
@@ -63,7 +62,8 @@ class Moving:
     """A settlement that a read may not show. `landed_slot` is where it landed, None for nowhere yet.
 
     `fee_lamports` is what it costs the fee payer, `fee_booked` whether the ledger knows that already. One that landed
-    with an error paid its fee and moved nothing.
+    with an error paid its fee and moved nothing. `rent_payer` has what its landing left of a token account's rent,
+    `rent_left_lamports`, and the ledger has booked `rent_booked_lamports` of that.
     """
 
     settlement: Settlement
@@ -71,6 +71,9 @@ class Moving:
     failed: bool = False
     fee_lamports: int = 0
     fee_booked: bool = False
+    rent_payer: str = ""
+    rent_left_lamports: int = 0
+    rent_booked_lamports: int = 0
 
 
 def compare(
@@ -78,10 +81,8 @@ def compare(
 ) -> list[Line]:
     """Every holding that both sides know, with what is in flight on it."""
     in_flight: dict[Holding, list[InFlight]] = defaultdict(list)
-    moving = list(moving)
-    closing = {(each.settlement.wallet, each.settlement.token) for each in moving if _closes(each)}
     for each in moving:
-        for holding, entry in _half_seen(each, read, closing):
+        for holding, entry in (*_half_seen(each, read), *_rent_left(each, read)):
             in_flight[holding].append(entry)
         if fee_payer is not None:
             in_flight[fee_payer] += _fee(each, read.slots.get(fee_payer))
@@ -92,11 +93,7 @@ def compare(
     ]
 
 
-def _closes(moving: Moving) -> bool:
-    return moving.settlement.kind is Kind.CLOSE
-
-
-def _half_seen(moving: Moving, read: Read, closing: set[Holding]) -> Iterable[tuple[Holding, InFlight]]:
+def _half_seen(moving: Moving, read: Read) -> Iterable[tuple[Holding, InFlight]]:
     """What only one side has of this settlement: the ledger booked it or the read shows it, not both."""
     settlement = moving.settlement
     for address, asset, amount in settlement.effects():
@@ -107,24 +104,22 @@ def _half_seen(moving: Moving, read: Read, closing: set[Holding]) -> Iterable[tu
         if shown != booked:
             seen = amount if shown else -amount
             yield (address, asset), InFlight(settlement.settlement_id, _words(settlement), seen)
-        if not shown and (address, asset) == (settlement.wallet, SOL) and _rent_is_paid(settlement, read, closing):
-            words = "rent paid by a later buy that landed first"
-            yield (address, asset), InFlight(settlement.settlement_id, words, -settlement.rent_lamports)
 
 
 def _shows(moving: Moving, slot: int) -> bool:
     return not moving.failed and moving.landed_slot is not None and moving.landed_slot <= slot
 
 
-def _rent_is_paid(settlement: Settlement, read: Read, closing: set[Holding]) -> bool:
-    """Every buy makes the token account if it is missing: one that overtook this pays the rent booked with it.
-
-    An account that exists only until its closing lands says nothing about that.
-    """
-    holding = settlement.wallet, settlement.token
-    if settlement.side is None or not settlement.rent_lamports:
-        return False
-    return holding in read.existing and holding not in closing
+def _rent_left(moving: Moving, read: Read) -> Iterable[tuple[Holding, InFlight]]:
+    """What a token account did not take of its rent is booked with the confirmation."""
+    holding = moving.rent_payer, str(SOL)
+    slot = read.slots.get(holding)
+    if slot is None:
+        return
+    seen_lamports = moving.rent_left_lamports if _shows(moving, slot) else 0
+    if seen_lamports != moving.rent_booked_lamports:
+        lamports = seen_lamports - moving.rent_booked_lamports
+        yield holding, InFlight(moving.settlement.settlement_id, "rent not spent", lamports)
 
 
 def _fee(moving: Moving, slot: int | None) -> list[InFlight]:

@@ -14,9 +14,13 @@ from typing import Final
 from engine.identifiers import SOL
 from engine.ledger.comparison import Holding, Line, Moving, Read, compare
 from engine.persistence import comparison as rows
+from engine.persistence import rents
 from engine.persistence.database import Connection
 from engine.persistence.deposits import booked
 from engine.services import Services
+from engine.settlement.outlays import outlay
+from engine.settlement.outlays import transfer_ids as transfer_ids_of
+from engine.settlement.rents import left_lamports
 from engine.settlement.settlement import Settlement, State
 from engine.settlement.transactions import fee_lamports_of
 
@@ -49,6 +53,16 @@ class Look:
     def slots(self) -> dict[Holding, int]:
         """The slot that each holding was read at."""
         return self.read.slots
+
+
+@dataclass(frozen=True, slots=True)
+class _Ledger:
+    """The ledger's side; `rents` is what was booked as left of moving settlements' rents: who has it, lamports."""
+
+    books: rows.Books
+    moving: list[tuple[Settlement, int]]
+    rents: dict[str, tuple[str, int]]
+    booked: set[str]
 
 
 @dataclass(slots=True)
@@ -85,12 +99,11 @@ class Sides:
 
     async def again(self, look: Look, transfer_ids: Collection[str] = ()) -> Look:
         """The same chain's side against the ledger as it is now, which may have booked some of these transfers."""
-        books, moving, booked = await self._services.database.read(
-            partial(self._ledger, look=look, transfer_ids=transfer_ids)
-        )
-        fee_payer = next(iter(books.fee_payers), None)
-        lines = compare(books.amounts, look.read, await self._landed(moving), fee_payer)
-        return replace(look, lines=lines, roles=_roles(books), booked=booked)
+        found = await self._services.database.read(partial(self._ledger, look=look, transfer_ids=transfer_ids))
+        fee_payer = next(iter(found.books.fee_payers), None)
+        moving = await self._landed(found)
+        lines = compare(found.books.amounts, look.read, moving, fee_payer)
+        return replace(look, lines=lines, roles=_roles(found.books), booked=found.booked)
 
     async def _read(self, holdings: Sequence[Holding]) -> Read:
         """The chain's side, in as few requests as possible; an address's holdings in one, so that they fit together."""
@@ -103,14 +116,11 @@ class Sides:
             read.amounts.update({(address, str(SOL)): lamports for address, lamports in found.lamports.items()})
             read.amounts.update(found.tokens)
             read.slots.update(dict.fromkeys(part, found.slot))
-            read.existing.update(found.existing)
 
         await asyncio.gather(*(ask(part) for part in _parts(sorted(holdings))))
         return read
 
-    def _ledger(
-        self, connection: Connection, look: Look, transfer_ids: Collection[str]
-    ) -> tuple[rows.Books, list[tuple[Settlement, int]], set[str]]:
+    def _ledger(self, connection: Connection, look: Look, transfer_ids: Collection[str]) -> _Ledger:
         """The ledger's side, all of one snapshot."""
         books = rows.books(connection)
         slot = min(look.slots.values(), default=0)
@@ -118,7 +128,8 @@ class Sides:
         fees_lamports = self._network_fees(connection, moving)
         for holding in books.fee_payers:
             books.fee_payers[holding] -= fees_lamports
-        return books, moving, booked(connection, transfer_ids)
+        booked_rents = rents.booked(connection, transfer_ids_of(each for each, _ in moving))
+        return _Ledger(books, moving, booked_rents, booked(connection, transfer_ids))
 
     def _network_fees(self, connection: Connection, moving: Iterable[tuple[Settlement, int]]) -> int:
         fees, now_ms = self._fees, self._services.clock.now_ms()
@@ -131,24 +142,35 @@ class Sides:
         self._fees = fees
         return fees.lamports + rows.network_fees(connection, final_ms, _FOR_EVER_MS)
 
-    async def _landed(self, moving: list[tuple[Settlement, int]]) -> list[Moving]:
+    async def _landed(self, ledger: _Ledger) -> list[Moving]:
         """Where each stands on the chain now: what was signed may have landed without being booked."""
-        signed = [each for each, _ in moving if each.state is State.SIGNED and each.signature]
+        signed = [each for each, _ in ledger.moving if each.state is State.SIGNED and each.signature]
         found = await self._services.chain.statuses([each.signature for each in signed if each.signature])
         statuses = dict(zip((each.settlement_id for each in signed), found, strict=True))
+        landed = [each for each, status in zip(signed, found, strict=True) if status and status.error is None]
+        left = await left_lamports(self._services.chain, landed)
         known: list[Moving] = []
-        for settlement, slot in moving:
+        for settlement, slot in ledger.moving:
+            name = settlement.settlement_id
             fee_lamports = fee_lamports_of(settlement.signed_bytes) if settlement.signed_bytes else 0
-            charge_lamports = settlement.charge_lamports
+            charged_lamports = fee_lamports - settlement.charge_lamports
+            payer, booked_lamports = ledger.rents.get(name, ("", 0))
             if settlement.state is State.CONFIRMED:
-                known.append(Moving(settlement, slot, fee_lamports=fee_lamports - charge_lamports, fee_booked=True))
+                known.append(
+                    Moving(settlement, slot, False, charged_lamports, True, payer, booked_lamports, booked_lamports)
+                )
                 continue
-            status = statuses.get(settlement.settlement_id)
+            status = statuses.get(name)
             if status is not None and status.error is not None:
-                known.append(Moving(settlement, status.slot, True, fee_lamports))
-            else:
-                landed_slot = None if status is None else status.slot
-                known.append(Moving(settlement, landed_slot, False, fee_lamports - charge_lamports))
+                known.append(Moving(settlement, status.slot, True, fee_lamports, False, payer, 0, booked_lamports))
+                continue
+            left_now = left.get(name) or 0
+            if left_now and (paid := outlay(settlement)) is not None:
+                payer = paid.payer
+            landed_slot = None if status is None else status.slot
+            known.append(
+                Moving(settlement, landed_slot, False, charged_lamports, False, payer, left_now, booked_lamports)
+            )
         return known
 
 

@@ -15,6 +15,7 @@ from engine.identifiers import SOL
 from engine.persistence.launches import WALLETS
 from engine.persistence.settlements import WITHDRAWALS, confirmed_after, in_state
 from engine.persistence.trading import ACCOUNTS, BALANCES, SETTLEMENTS, TOKENS, TRANSFERS
+from engine.settlement.outlays import RENT_BACK
 from engine.settlement.settlement import Settlement, State
 from engine.trading.prices import Stage
 
@@ -22,7 +23,7 @@ Holding = tuple[str, str]
 """An address and an asset: `SOL`, counted in lamports, or a token's address, counted in base units."""
 
 FEE_PAYER: Final = "fee_payer"
-BESIDE_THE_ROWS: Final = ("donation", "network_fee")
+BESIDE_THE_ROWS: Final = ("donation", "network_fee", RENT_BACK)
 """Transfers of no account that no token's row tells: they are added to what their address should hold."""
 
 

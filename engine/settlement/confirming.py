@@ -15,6 +15,7 @@ from engine.persistence import settlements as rows
 from engine.persistence.database import Connection, RowMapping
 from engine.ports import BusMessage, SignatureStatus
 from engine.services import Services
+from engine.settlement import rents
 from engine.settlement.flights import Flight, Flights
 from engine.settlement.freezing import freeze, vault_is_short
 from engine.settlement.settlement import Kind, Settlement, State
@@ -150,16 +151,23 @@ class Confirmer:
         self._flights.drop(flight)
 
     async def _confirm(self, landed: list[tuple[Flight, SignatureStatus | None]]) -> None:
-        pairs = [(flight.settlement, status.slot) for flight, status in landed if status is not None]
+        """Record these with what the chain took for their token accounts; one it does not show yet comes again."""
+        if not landed:
+            return
+        left = await rents.left_lamports(self._services.chain, [flight.settlement for flight, _ in landed])
+        shown = [pair for pair in landed if left.get(pair[0].settlement.settlement_id, 0) is not None]
+        pairs = [(flight.settlement, status.slot) for flight, status in shown if status is not None]
         if not pairs:
             return
-        messages = await self._services.database.write(partial(self._record, landed=pairs))
-        for flight, _ in landed:
+        messages = await self._services.database.write(partial(self._record, landed=pairs, left=left))
+        for flight, _ in shown:
             self._flights.land(flight)
         self._services.bus.publish(messages)
 
-    def _record(self, connection: Connection, landed: list[tuple[Settlement, int]]) -> list[BusMessage]:
-        """In one transaction: the rows, what launches set off, and the events about them."""
+    def _record(
+        self, connection: Connection, landed: list[tuple[Settlement, int]], left: Mapping[str, int | None]
+    ) -> list[BusMessage]:
+        """In one transaction: the rows, what they set off, what was left of rents, and the events about them."""
         now_ms = self._services.clock.now_ms()
         changed = rows.confirm(connection, landed, _fee_lamports, now_ms)
         confirmed = [settlement for settlement, _ in landed if settlement.settlement_id in changed]
@@ -169,7 +177,7 @@ class Confirmer:
         for settlement in confirmed:
             if settlement.kind in self._hooks:
                 messages += self._hooks[settlement.kind].confirmed(connection, asdict(settlement), now_ms)
-        return messages
+        return messages + rents.book(connection, confirmed, left, now_ms)
 
     async def _landed_with_error(self, flight: Flight, error: str) -> None:
         settlement = flight.settlement

@@ -62,7 +62,7 @@ class Settlement:
     the creator's wallet.
 
     Withdrawal, and transfer to another trading wallet: `vault` is the address that is paid, and `token` is SOL or the
-    token that moves, and the wallet pays the fee payer `rent_lamports` of a new token account there and
+    token that moves, and the wallet pays `rent_lamports` of a new token account there and the fee payer the
     `charge_lamports` for the network. Close: the wallet's empty account of `token` is closed and the fee payer pays
     the wallet its `rent_lamports` less the `charge_lamports`. Sweep: the vault pays the treasury, which `wallet` is.
     """
@@ -123,7 +123,8 @@ class Settlement:
         """What its landing changes on owned addresses: (address, asset, signed amount), network fee apart.
 
         The ledger is moved by the same amounts, mostly when the row is written (see `is_booked`); reconciliation rests
-        on that. What the fee payer is paid for the network, `charge_lamports`, is none of them.
+        on that. What the fee payer is paid for the network, `charge_lamports`, is none of them, and what the chain
+        does not take of a rent comes on top (`engine/settlement/outlays.py`).
         """
         for payer, asset, amount in self.outflows():
             yield payer, asset, -amount

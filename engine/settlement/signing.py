@@ -213,11 +213,11 @@ def _trade_steps(settlement: Settlement, fee_payer: str) -> list[Step]:
     ]
     if not buys:
         return steps
-    return [*_outlay_steps(settlement, fee_payer), _account_step(fee_payer, wallet, mint), *steps]
+    outlay = _outlay_steps(settlement, fee_payer, settlement.rent_lamports)
+    return [*outlay, _account_step(fee_payer, wallet, mint), *steps]
 
 
-def _outlay_steps(settlement: Settlement, fee_payer: str) -> list[Step]:
-    lamports = settlement.charge_lamports + settlement.rent_lamports
+def _outlay_steps(settlement: Settlement, fee_payer: str, lamports: int) -> list[Step]:
     return [Step(SYSTEM, "pay", (settlement.wallet, fee_payer), (lamports,))] if lamports else []
 
 
@@ -233,10 +233,12 @@ def _token_step(settlement: Settlement, source: str, destination: str) -> Step:
 
 def _withdrawal_steps(settlement: Settlement, fee_payer: str) -> list[Step]:
     wallet, payee, mint = settlement.wallet, settlement.vault, settlement.token
-    steps = _outlay_steps(settlement, fee_payer)
+    steps = _outlay_steps(settlement, fee_payer, settlement.charge_lamports)
     if mint == SOL:
         return [*steps, Step(SYSTEM, "pay", (wallet, payee), (settlement.lamports,))]
-    if settlement.rent_lamports or settlement.kind is Kind.TRANSFER:
+    if settlement.rent_lamports:
+        steps.append(_account_step(wallet, payee, mint))
+    elif settlement.kind is Kind.TRANSFER:
         steps.append(_account_step(fee_payer, payee, mint))
     return [*steps, _token_step(settlement, wallet, payee)]
 

@@ -116,7 +116,7 @@ def _trade(settlement: Settlement, fee_payer: str) -> list[Instruction]:
     wallet, vault = settlement.wallet, settlement.vault
     if settlement.side is Side.BUY:
         return [
-            *_reimbursement(settlement, fee_payer),
+            *_reimbursement(settlement, fee_payer, settlement.rent_lamports),
             _make_token_account(payer=fee_payer, owner=wallet, mint=settlement.token),
             _pay(wallet, vault, settlement.lamports),
             _transfer_tokens(settlement, source=vault, destination=wallet),
@@ -130,14 +130,16 @@ def _trade(settlement: Settlement, fee_payer: str) -> list[Instruction]:
 def _withdrawal(settlement: Settlement, fee_payer: str) -> list[Instruction]:
     """A token account is made only where its rent was asked for, or where it may be on its way: at a wallet of ours.
 
-    Without one the transaction fails and is undone: otherwise whoever closed his in time would earn the rent.
+    Without one the transaction fails and is undone: otherwise whoever closed his in time would earn the rent. Who was
+    asked for it makes the account himself: where a stranger has made it meanwhile, the rent stays in the wallet.
     """
     wallet, payee = settlement.wallet, settlement.vault
-    legs = _reimbursement(settlement, fee_payer)
+    legs = _reimbursement(settlement, fee_payer, settlement.charge_lamports)
     if settlement.token == SOL:
         return [*legs, _pay(wallet, payee, settlement.lamports)]
     if settlement.rent_lamports or settlement.kind is Kind.TRANSFER:
-        legs.append(_make_token_account(payer=fee_payer, owner=payee, mint=settlement.token))
+        payer = wallet if settlement.rent_lamports else fee_payer
+        legs.append(_make_token_account(payer=payer, owner=payee, mint=settlement.token))
     return [*legs, _transfer_tokens(settlement, source=wallet, destination=payee)]
 
 
@@ -153,9 +155,8 @@ def _close(settlement: Settlement, fee_payer: str) -> list[Instruction]:
     return [Instruction(TOKEN_2022, bytes([9]), metas), _pay(fee_payer, settlement.wallet, back_lamports)]
 
 
-def _reimbursement(settlement: Settlement, fee_payer: str) -> list[Instruction]:
-    """What the wallet pays for what the fee payer lays out: a new token account's rent, and the network's charge."""
-    lamports = settlement.rent_lamports + settlement.charge_lamports
+def _reimbursement(settlement: Settlement, fee_payer: str, lamports: int) -> list[Instruction]:
+    """What the wallet pays for what the fee payer lays out: a new token account's rent, or the network's charge."""
     return [_pay(settlement.wallet, fee_payer, lamports)] if lamports else []
 
 

@@ -15,6 +15,7 @@ from engine.persistence import accounts as rows
 from engine.persistence.database import Connection
 from engine.persistence.parked import parked_order
 from engine.services import Services
+from engine.settlement.programs import TOKEN_ACCOUNT_SIZE
 from engine.trading.execution import Purse, Rejection, decide
 from engine.trading.inputs import (
     DeadlinePassed,
@@ -26,9 +27,6 @@ from engine.trading.inputs import (
 )
 from engine.trading.orders import Order, OrderState, Reason, Side, body_hash, decoded
 from engine.units import LOCKED_LAMPORTS
-
-TOKEN_ACCOUNT_RENT_LAMPORTS: Final = 2_074_080
-"""What the chain asks for a Token-2022 account of 170 bytes, paid on the first purchase of a token."""
 
 QUEUED_TTL_MS: Final = 3_600_000
 """How long an accepted order is known to be queued; afterwards only its decision tells."""
@@ -181,7 +179,7 @@ async def accept(services: Services, account: Account, side: Side, request: Trad
         return Accepted(decided, True)
     if waiting is not None:
         return Accepted(rows.queued_json(waiting, OrderState.PARKED if parked else OrderState.QUEUED), False)
-    _check(services, order, seen)
+    _check(services, order, seen, await account_rent_lamports(services))
     await services.broker.publish(order.token, order.encoded())
     await services.cache.set(_cache_key(order.order_id), order.encoded(), QUEUED_TTL_MS)
     return Accepted(rows.queued_json(order), False)
@@ -217,9 +215,18 @@ def purse_of(position: rows.Position) -> Purse:
     return Purse(position.lamports - LOCKED_LAMPORTS, position.tokens or 0, has_token_account, position.frozen)
 
 
-def rent_of(purse: Purse) -> int:
+async def account_rent_lamports(services: Services) -> int:
+    """What a token account costs by the chain, which the trade worker asks too.
+
+    Raises:
+        engine.errors.Unavailable: the chain was never asked yet, and cannot be.
+    """
+    return await services.chain.rent_lamports(TOKEN_ACCOUNT_SIZE)
+
+
+def rent_of(purse: Purse, account_rent_lamports: int) -> int:
     """What the first purchase of a token costs on top of it, in lamports; 0 for a later one."""
-    return 0 if purse.has_token_account else TOKEN_ACCOUNT_RENT_LAMPORTS
+    return 0 if purse.has_token_account else account_rent_lamports
 
 
 def _read(services: Services, account: Account, side: Side, request: TradeRequest) -> Order:
@@ -245,14 +252,14 @@ def _read(services: Services, account: Account, side: Side, request: TradeReques
     )
 
 
-def _check(services: Services, order: Order, seen: rows.Position) -> None:
+def _check(services: Services, order: Order, seen: rows.Position, account_rent_lamports: int) -> None:
     purse = purse_of(seen)
-    decision = decide(order, seen.token, purse, services.clock.now_ms(), TOKEN_ACCOUNT_RENT_LAMPORTS)
+    decision = decide(order, seen.token, purse, services.clock.now_ms(), account_rent_lamports)
     if isinstance(decision, Rejection):
         refusal, sentence = _REFUSALS[decision.reason]
         raise refusal(f"{sentence}: {decision.detail}." if decision.detail else f"{sentence}.")
     # The worker charges what the fill takes; an offer beyond the balance is refused even if the curve ends before it.
-    if order.side is Side.BUY and order.amount + rent_of(purse) > purse.free_lamports:
+    if order.side is Side.BUY and order.amount + rent_of(purse, account_rent_lamports) > purse.free_lamports:
         raise InsufficientFunds(f"The balance is not enough: {max(purse.free_lamports, 0)} lamports are free.")
 
 

@@ -9,7 +9,7 @@ from engine.curve import NothingBought, Rounding, price_impact_bps
 from engine.identifiers import TokenAddress
 from engine.persistence import accounts as rows
 from engine.services import Services
-from engine.trading.accept import NotTradable, purse_of, rent_of
+from engine.trading.accept import NotTradable, account_rent_lamports, purse_of, rent_of
 from engine.trading.execution import Purse
 from engine.trading.inputs import UnknownToken, read_amount, read_slippage_bps, read_token
 from engine.trading.orders import Side
@@ -91,9 +91,10 @@ async def quote(
     address, seen = await _position(services, token, account)
     assert seen.token is not None
     purse = purse_of(seen)
+    account_rent = rent_of(purse, await account_rent_lamports(services))
     now_ms = services.clock.now_ms()
     price = price_of(seen.token)
-    largest = None if account is None else _largest(seen.token, side, purse, now_ms)
+    largest = None if account is None else _largest(seen.token, side, purse, account_rent, now_ms)
     if side is Side.SELL:
         sold = sell_quote(seen.token, units)
         tokens, lamports, out = sold.tokens, sold.received_lamports, sold.received_lamports
@@ -102,7 +103,7 @@ async def quote(
         bought = buy_quote(seen.token, units, now_ms)
         tokens, lamports, out = bought.tokens, bought.charged_lamports, bought.tokens
         fee, refund, after = bought.fees.total_lamports, bought.refund_lamports, bought.price_after
-        rent, graduates = rent_of(purse), bought.graduates
+        rent, graduates = account_rent, bought.graduates
     return Quote(
         token=address,
         seq=seen.token["seq"],
@@ -132,7 +133,9 @@ async def maximum(services: Services, token: object, side: Side, account: Accoun
     """
     _, seen = await _position(services, token, account)
     assert seen.token is not None
-    return _largest(seen.token, side, purse_of(seen), services.clock.now_ms())
+    purse = purse_of(seen)
+    account_rent = rent_of(purse, await account_rent_lamports(services))
+    return _largest(seen.token, side, purse, account_rent, services.clock.now_ms())
 
 
 async def _position(services: Services, token: object, account: Account | None) -> tuple[TokenAddress, rows.Position]:
@@ -146,11 +149,11 @@ async def _position(services: Services, token: object, account: Account | None) 
     return address, seen
 
 
-def _largest(token: rows.Row, side: Side, purse: Purse, now_ms: int) -> int:
+def _largest(token: rows.Row, side: Side, purse: Purse, rent_lamports: int, now_ms: int) -> int:
     """Sell all, or the largest buy that is useful and not refused: never more than the rest of the curve takes."""
     if side is Side.SELL:
         return purse.tokens
-    spendable, terms = purse.free_lamports - rent_of(purse), terms_of(token)
+    spendable, terms = purse.free_lamports - rent_lamports, terms_of(token)
     least = terms.minimum_buy_lamports
     if token["stage"] not in ON_POOL:
         fees = trading_fees(token, now_ms)

@@ -44,6 +44,8 @@ USED_BY: Final[dict[str, str]] = {
     "deposits": "settle",
     "movements": "web",
     "sweeps": "settle",
+    "rents": "settle",
+    "rents.booked": "reconcile settle",
     "movements.token_holdings": "settle",
     "withdrawals": "web",
     "withdrawals.lock": "settle web",

@@ -34,6 +34,7 @@ from engine.persistence import (
     movements,
     parked,
     rebuilding,
+    rents,
     replaying,
     reports,
     server_time,
@@ -132,6 +133,9 @@ KEY: Final = {
 
 def paid(cause: str, name: str) -> dict[str, Any]:
     return sol_transfer_row(cause, account(0), -5, 2, NEW, wallet(0), name, START_MS)
+
+
+LEFT: Final = paid("rent_back", "r")
 
 
 def wallet_row(number: int) -> dict[str, Any]:
@@ -336,6 +340,10 @@ STEPS: Final[dict[str, Callable[[Connection], Any]]] = {
     "comparison.unsettled_ids": lambda c: comparison.unsettled_ids(c),
     "comparison.moving": lambda c: comparison.moving(c, 2, START_MS, ["x"]) or pytest.fail("the trade's"),
     "comparison.foreign_outflows": lambda c: comparison.foreign_outflows(c, 0),
+    "rents.write": lambda c: rents.write(c, [LEFT], list(deposits.lock_sol(c, [account(0)]).values())),
+    "rents.booked": lambda c: (
+        rents.booked(c, [LEFT["transfer_id"]]) == {"r": (wallet(0), -5)} or pytest.fail("just booked")
+    ),
     "replaying.copy_facts": copy_facts,
     "replaying.is_empty": lambda c: replaying.is_empty(c) and pytest.fail("two accounts"),
     "replaying.tokens": lambda c: replaying.tokens(c) or pytest.fail("the tokens"),

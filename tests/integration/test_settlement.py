@@ -18,9 +18,10 @@ from sqlalchemy import select, update
 
 from engine.persistence.trading import SETTLEMENTS, TRANSFERS
 from engine.ports import SignatureStatus
+from engine.settlement.outlays import RENT_BACK
 from engine.trading.events import account_channel
 from tests.localnet import Localnet, running_localnet
-from tests.settling import Faulty, Launches, Ledger, opened, settings_for
+from tests.settling import Faulty, Launches, Ledger, differences, opened, settings_for
 
 LIMIT_S = 60.0
 FUNDS = 5_000_000_000
@@ -203,7 +204,11 @@ async def test_a_confirmed_transaction_that_the_cluster_takes_back_is_signed_aga
             real = await chain.statuses(signatures, search_history, since_slot)
             return [found if gone else fork.get(one, found) for one, found in zip(signatures, real, strict=True)]
 
-        return Faulty(chain, send=send, statuses=statuses)
+        async def lamports_moved(wanted: Sequence[tuple[str, str]]) -> list[int | None]:
+            real = await chain.lamports_moved(wanted)
+            return [0 if one in fork else found for (_, one), found in zip(wanted, real, strict=True)]
+
+        return Faulty(chain, send=send, statuses=statuses, lamports_moved=lamports_moved)
 
     async with opened(settings_for(tmp_path, node)) as ledger:
         token, (ann,) = await launched(ledger, "ann")
@@ -217,6 +222,10 @@ async def test_a_confirmed_transaction_that_the_cluster_takes_back_is_signed_aga
             await until(lambda: ledger.settlement(order)["state"] == "confirmed")
         assert "alert=confirmed_vanished" in caplog.text
         assert (await memos(node, ann)).count(f"bh1:{order}") == 1
+        with ledger.services.database.snapshot() as connection:
+            statement = select(TRANSFERS.c.amount).where(TRANSFERS.c.kind == RENT_BACK)
+            assert sorted(connection.execute(statement).scalars()) == [-2_074_080, 2_074_080], "the fork took no rent"
+        assert await differences(ledger.services) == []
 
 
 async def test_a_settlement_that_lands_with_errors_is_given_up_after_three_and_stays_visible(

@@ -85,13 +85,25 @@ def test_a_network_fee_is_in_flight_between_landing_and_booking(landed_slot: int
     assert (line.unexplained, line.in_flight_amount) == (0, seen)
 
 
-def test_a_buy_that_overtook_the_first_one_has_paid_its_rent() -> None:
-    later = replace(BUY, settlement_id="3c" * 16, rent_lamports=0, seq=4, account_seq=9)
-    changes = without(BUY)
-    changes[BUY.wallet, SOL] -= TOKEN_ACCOUNT_RENT
-    shown = read(changes)
-    shown.existing.add((BUY.wallet, BUY.token))
-    assert unexplained(compare(HOLDINGS, shown, [Moving(BUY, None), Moving(later, SLOT)], FEE_PAYER)) == {}
+@pytest.mark.parametrize(
+    ("landed_slot", "left", "booked", "seen"),
+    [
+        (SLOT, TOKEN_ACCOUNT_RENT, 0, TOKEN_ACCOUNT_RENT),
+        (SLOT, -TOKEN_ACCOUNT_RENT, 0, -TOKEN_ACCOUNT_RENT),
+        (SLOT, 5, 5, 0),
+        (SLOT + 1, 5, 5, -5),
+        (SLOT + 1, 5, 0, 0),
+        (None, 0, 5, -5),
+    ],
+    ids=["to book", "overtook", "booked", "booked after the read", "landed after the read", "vanished"],
+)
+def test_what_is_left_of_a_rent_is_in_flight_between_landing_and_booking(
+    landed_slot: int | None, left: int, booked: int, seen: int
+) -> None:
+    moving = Moving(launch(), landed_slot, rent_payer="payer", rent_left_lamports=left, rent_booked_lamports=booked)
+    held = Read({FEE_PAYER: HOLDINGS[FEE_PAYER] + seen}, {FEE_PAYER: SLOT})
+    (line,) = compare(HOLDINGS, held, [moving], FEE_PAYER)
+    assert (line.unexplained, line.in_flight_amount) == (0, seen)
 
 
 def test_a_graduation_moves_nothing() -> None:

@@ -166,7 +166,6 @@ def test_a_graduation_signs_for_no_money(desk: Desk) -> None:
         {"settlement_id": "ab" * 16},
         {"wallet": str(THIEF)},
         {"charge_lamports": 1},
-        {"rent_lamports": 2_074_081},
         {"token": str(THIEF)},
     ],
     ids=lambda changes: next(iter(changes)),
@@ -175,6 +174,16 @@ def test_a_withdrawal_built_from_another_row_is_refused(desk: Desk, name: str, c
     settlement = desk.settlements[name]
     with pytest.raises(SignerRefused):
         desk.sign(desk.message(replace(settlement, **changes)), settlement)  # type: ignore[arg-type]
+
+
+@pytest.mark.parametrize(("name", "rent_lamports"), [("tokens", 0), ("transfer", 2_074_080), ("close", 2_074_081)])
+def test_who_pays_for_a_token_account_or_gets_its_rent_is_as_in_the_row(
+    desk: Desk, name: str, rent_lamports: int
+) -> None:
+    settlement = desk.settlements[name]
+    assert settlement.rent_lamports != rent_lamports
+    with pytest.raises(SignerRefused):
+        desk.sign(desk.message(replace(settlement, rent_lamports=rent_lamports)), settlement)
 
 
 @pytest.mark.parametrize("name", ["sol", "tokens", "transfer"])
