@@ -86,6 +86,7 @@ class Settings:
     fee_payer_low_lamports: int = 5_000_000_000
     withdrawals_hourly_lamports: int = 1_000_000_000_000
     market_frames_per_s: int = 5
+    sockets_per_address: int = 100
     requests_per_s: int = 20
 
     @property

@@ -13,6 +13,7 @@ SERVICES: Final = {
     "settle": "workers.settle",
     "sign": "workers.sign",
     "indicators": "workers.indicators",
+    "stream": "workers.stream",
     "reconcile": "workers.reconcile",
     "parked": "workers.parked",
     "frozen": "workers.frozen",

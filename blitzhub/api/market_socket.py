@@ -1,6 +1,6 @@
 """The market socket, `/ws/market`: the hub behind a Starlette WebSocket route.
 
-A plain WebSocket is not covered by the browser's same-origin rule, so the Origin is checked here. The hub must know
+The hub must know
 how much each reader is behind; the server's transport tells, and is found behind the `send` that Starlette wraps.
 """
 
@@ -8,11 +8,11 @@ import asyncio
 from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
 from typing import Any, Final
-from urllib.parse import urlsplit
 
 from starlette.websockets import WebSocket
 
 from engine.live import DatabaseSource, Frame, Hub
+from engine.live.origins import allowed_origins
 from engine.services import Services
 
 PATH: Final = "/ws/market"
@@ -23,7 +23,6 @@ CLOSE_WAIT_S: Final = 5.0
 """How long a closing socket may take before it is cut."""
 
 BLOCKED: Final = 1 << 30
-LOCAL_HOSTS: Final = ("localhost", "127.0.0.1")
 WRAPPERS: Final = 10
 
 _opened: list[tuple[Hub, frozenset[str]]] = []
@@ -45,14 +44,6 @@ async def open_hub(services: Services) -> AsyncIterator[Hub]:
     finally:
         _opened.clear()
         await hub.close()
-
-
-def allowed_origins(public_url: str) -> frozenset[str]:
-    """The origin of our own pages; on this machine under both of its names."""
-    url = urlsplit(public_url)
-    port = "" if url.port is None else f":{url.port}"
-    hosts = LOCAL_HOSTS if url.hostname in LOCAL_HOSTS else (url.hostname or "",)
-    return frozenset(f"{url.scheme}://{host}{port}" for host in hosts)
 
 
 async def market_socket(websocket: WebSocket) -> None:

@@ -2,7 +2,8 @@
 //
 //   const stop = subscribe({ type: "trades", token }, ({ snapshot, seq, data }) => …);
 //
-// A listener gets a snapshot first and deltas after it; after a gap or a lost connection it gets a snapshot again.
+// A listener gets a snapshot first and deltas after it; after a gap it gets a snapshot again, after a lost connection
+// what it missed, or a snapshot where the server does not know that any more.
 // Everything heard since the last animation frame is handed out together, so that figures change together.
 const PATH = "/ws/market";
 const SILENCE_MS = 10_000;
@@ -35,10 +36,11 @@ function send(message) {
   if (isOpen()) socket.send(JSON.stringify(message));
 }
 
-function ask(topic) {
+function ask(topic, after_seq = undefined) {
   topic.seq = null;
   topic.asked_ms = Date.now();
-  send({ method: "subscribe", subscription: topic.subscription });
+  topic.after_seq = after_seq;
+  send({ method: "subscribe", subscription: topic.subscription, after_seq });
 }
 
 // Figures that appear together ask once.
@@ -94,7 +96,7 @@ function open() {
   mine.onopen = () => {
     if (mine !== socket) return;
     ping(Date.now());
-    for (const topic of topics.values()) ask(topic);
+    for (const topic of topics.values()) ask(topic, topic.known_seq);
   };
   mine.onmessage = (event) => mine === socket && hear(event.data);
   mine.onclose = () => mine === socket && drop();
@@ -109,6 +111,17 @@ function drop() {
   const wait_ms = Math.min(LAST_RETRY_MS, FIRST_RETRY_MS * 2 ** retries++) * (0.5 + Math.random());
   clearTimeout(retryTimer);
   retryTimer = setTimeout(open, wait_ms);
+}
+
+// The server is about to stop: at our moment a new socket takes over from the one that still works.
+function comeBack(after_ms) {
+  const leaving = socket;
+  setTimeout(() => {
+    if (leaving !== socket) return;
+    socket = null;
+    open();
+    leaving.close();
+  }, after_ms);
 }
 
 function connect() {
@@ -131,6 +144,7 @@ function hear(text) {
   details.heard_ms = Date.now();
   if (state.state !== "live") judge();
   if (message.channel === "pong") details.delay_ms = Date.now() - pinged_ms;
+  if (message.channel === "reconnect") comeBack(message.data.after_ms);
   if (message.from_seq === undefined) return;
   details.seq = message.seq;
   heard.push(message);
@@ -164,12 +178,13 @@ function handOut() {
     const topic = topics.get(message.channel);
     if (!topic) continue;
     const snapshot = message.from_seq === 0;
-    if (!snapshot && topic.seq === null) continue; // its snapshot is on the way
-    if (!snapshot && message.from_seq !== topic.seq + 1) {
+    const last_seq = topic.seq ?? topic.after_seq;
+    if (!snapshot && last_seq === undefined) continue; // its snapshot is on the way
+    if (!snapshot && message.from_seq !== last_seq + 1) {
       ask(topic);
       continue;
     }
-    topic.seq = message.seq;
+    topic.seq = topic.known_seq = message.seq;
     for (const listener of [...topic.listeners]) {
       try {
         listener({ ...message, snapshot });

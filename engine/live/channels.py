@@ -17,6 +17,9 @@ from engine.persistence.market import GRADUATED, GRADUATING_PERCENT, candle_json
 TRADES_PER_FRAME: Final = 100
 """Trades one frame of the tape carries; of more, the newest, and `omitted` counts the rest."""
 
+TRADES_KEPT: Final = 500
+"""Trades of a token that a client which comes back can be told of, if it missed no more."""
+
 LAST_TRADES: Final = 10
 """Trades that come with the `token` topic."""
 
@@ -98,6 +101,10 @@ class Feed(Protocol):
         """Everything, for a new subscriber; only when nothing waits to be flushed."""
         ...
 
+    def missed(self, topic: Topic, after_seq: int) -> Data | None:
+        """What came after that `seq`, as a delta; None when not all of it is known any more."""
+        ...
+
 
 class Update:
     """What one flush hands out: `data` by topic, and the range of `seq` it covers."""
@@ -139,7 +146,7 @@ class TokenFeed:
 
     def __init__(self, snapshot: TokenSnapshot) -> None:
         self._token = dict(snapshot.token)
-        self._tape = deque(({key: trade[key] for key in TRADE} for trade in snapshot.trades), maxlen=TAPE_LENGTH)
+        self._tape = deque(({key: trade[key] for key in TRADE} for trade in snapshot.trades), maxlen=TRADES_KEPT)
         self._candles = {
             interval: deque(candles, maxlen=CANDLES_KEPT) for interval, candles in snapshot.candles.items()
         }
@@ -182,7 +189,7 @@ class TokenFeed:
     def snapshot(self, topic: Topic) -> Data:
         """Everything the topic shows."""
         if topic.kind is Kind.TRADES:
-            return {"trades": list(self._tape)}
+            return {"trades": list(islice(self._tape, TAPE_LENGTH))}
         if topic.kind is Kind.CANDLES:
             assert topic.interval is not None
             return {"candles": [candle_json(candle) for candle in self._candles[topic.interval]]}
@@ -192,6 +199,21 @@ class TokenFeed:
             "trades": list(islice(self._tape, LAST_TRADES)),
             "candle": candle_json(running[-1]) if running else None,
         }
+
+    def missed(self, topic: Topic, after_seq: int) -> Data | None:
+        """The trades after that `seq`, newest first. Candles that changed meanwhile are not known one by one."""
+        count = self.seq - after_seq
+        trades = list(islice(self._tape, max(count, 0)))
+        if count < 0 or len(trades) < count or (count and topic.kind is Kind.CANDLES):
+            return None
+        if topic.kind is Kind.TRADES:
+            return {"trades": trades, "omitted": 0}
+        if topic.kind is Kind.CANDLES:
+            return {"candles": []}
+        if not count:
+            return self._token
+        running = self._candles[TOKEN_CANDLE]
+        return {**self._token, "trades": trades[:LAST_TRADES], "candle": candle_json(running[-1])}
 
     def _trade(self, event: Event) -> None:
         trade = {key: event[key] for key in TRADE}
@@ -292,6 +314,10 @@ class BoardFeed:
     def snapshot(self, _: Topic) -> Data:
         """Every listed token and the columns."""
         return {"tokens": list(self._tokens.values()), "columns": self._columns}
+
+    def missed(self, topic: Topic, after_seq: int) -> Data | None:
+        """Its numbers are this hub's own: nobody who comes back can continue them."""
+        return None
 
 
 def _standing(token: Data) -> tuple[str, bool]:

@@ -8,12 +8,13 @@ bus payload, and within two seconds by comparing with the database, which also f
 import asyncio
 import logging
 from collections.abc import Awaitable, Callable
+from typing import Final
 
 import orjson
 
 from engine.live.channels import Applied, BoardFeed, TokenFeed
 from engine.live.connection import CLOSE_GOING_AWAY, CLOSE_IDLE, Connection, Limits, Socket
-from engine.live.protocol import Frame, Kind, Method, Request, Topic, time_frame
+from engine.live.protocol import Frame, Kind, Method, Request, Topic, reconnect_frame, time_frame
 from engine.live.pump import Pump
 from engine.live.source import MarketSource
 from engine.live.watch import RETRY_S, Watch
@@ -21,6 +22,10 @@ from engine.ports import Bus, BusMessage, Clock, Subscription
 from engine.trading.events import BOARD, token_channel
 
 log = logging.getLogger(__name__)
+
+
+RECONNECT_SHARE: Final = 2 / 3
+"""By then every client of a draining server is asked to have come back elsewhere."""
 
 
 class Hub:
@@ -48,6 +53,22 @@ class Hub:
     def connections(self) -> int:
         """How many sockets are connected."""
         return len(self._connections)
+
+    @property
+    def lag_ms(self) -> float:
+        """How long frames wait for their turn now."""
+        return self._pump.lag_s * 1000
+
+    async def drain(self, over_s: float) -> None:
+        """Send every client away: each is told its own moment to come back, and closed a while after it."""
+        leaving = list(self._connections)
+        for place, connection in enumerate(leaving):
+            after_s = RECONNECT_SHARE * over_s * place / len(leaving)
+            self._say(connection, reconnect_frame(round(after_s * 1000)))
+        pause_s = over_s / max(1, len(leaving))
+        for connection in leaving:
+            await asyncio.sleep(pause_s if self._connections else 0)
+            connection.close(CLOSE_GOING_AWAY, "server_stops")
 
     async def start(self) -> None:
         """Begin to receive and to send."""
@@ -93,7 +114,7 @@ class Hub:
             self._unsubscribe(connection, request.topic)
         else:
             connection.topics.add(request.topic)
-            self._watch(request.topic).subscribe(connection, request.topic)
+            self._watch(request.topic).subscribe(connection, request.topic, request.after_seq)
 
     def _say(self, connection: Connection, frame: Frame) -> None:
         self._pump.put(None, frame, (connection,))

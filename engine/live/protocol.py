@@ -12,7 +12,11 @@ without a movement). Anything else is a gap, and the client subscribes again.
 * `candles:<address>:<interval>`: `candles` (3, oldest first) / the candles that changed, each whole;
 * `board`: `tokens` (summaries) and `columns` (name to addresses) / `tokens` (by `address`, the fields that changed, or
   a whole summary of one newly listed) and `columns` when their members changed. Its `seq` counts this hub's frames;
-* `error`: `code`, `detail`, `channel`; `pong` and `heartbeat`: `at_ms`. These three have no `seq`.
+* `error`: `code`, `detail`, `channel`; `pong` and `heartbeat`: `at_ms`; `reconnect`: `after_ms`, when this client shall
+  come back, because the server is about to stop. These have no `seq`.
+
+A client that comes back says with `subscribe` the last `seq` it knows as `after_seq`. It gets a delta with exactly the
+trades it missed while the hub still has them all, else a snapshot.
 """
 
 from dataclasses import dataclass
@@ -23,6 +27,7 @@ import orjson
 
 from engine.identifiers import is_address
 from engine.indicators.candles import Interval
+from engine.units import MAX_AMOUNT
 
 
 class Kind(StrEnum):
@@ -61,10 +66,11 @@ BOARD_TOPIC = Topic(Kind.BOARD)
 
 @dataclass(frozen=True, slots=True)
 class Request:
-    """A client's message, checked. `topic` is None for a ping."""
+    """A client's message, checked. `topic` is None for a ping, `after_seq` unless the client comes back."""
 
     method: Method
     topic: Topic | None
+    after_seq: int | None = None
 
 
 @dataclass(frozen=True, slots=True)
@@ -100,7 +106,17 @@ def parse(message: str | bytes) -> Request:
         method = Method(str(content.get("method")))
     except ValueError as error:
         raise BadMessage("unknown_method", "The method is subscribe, unsubscribe or ping.") from error
-    return Request(method, None if method is Method.PING else _topic(content.get("subscription")))
+    if method is Method.PING:
+        return Request(method, None)
+    return Request(method, _topic(content.get("subscription")), _after_seq(content.get("after_seq")))
+
+
+def _after_seq(content: Any) -> int | None:
+    if content is None:
+        return None
+    if type(content) is not int or not 0 <= content <= MAX_AMOUNT:
+        raise BadMessage("invalid_after_seq", "`after_seq` is the last seq that was received, a whole number.")
+    return content
 
 
 def _topic(content: Any) -> Topic:
@@ -143,3 +159,8 @@ def error_frame(code: str, detail: str, topic: Topic | None = None) -> Frame:
 def time_frame(channel: str, now_ms: int) -> Frame:
     """`pong` answers a ping; `heartbeat` says that a silent socket still lives."""
     return encode({"channel": channel, "data": {"at_ms": now_ms}})
+
+
+def reconnect_frame(after_ms: int) -> Frame:
+    """Asks one client to come back after so many milliseconds."""
+    return encode({"channel": "reconnect", "data": {"after_ms": after_ms}})

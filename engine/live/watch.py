@@ -7,7 +7,7 @@ meanwhile are applied after it, where those it already contains change nothing.
 import asyncio
 import logging
 from collections.abc import Awaitable, Callable
-from typing import Any, Final
+from typing import Any, Final, NamedTuple
 
 from engine.live.channels import Applied, Feed
 from engine.live.connection import Connection
@@ -24,6 +24,14 @@ RETRY_S: Final = 1.0
 Reload = Callable[[], Awaitable[bool]]
 
 
+class _Waiting(NamedTuple):
+    """A subscriber that has nothing yet."""
+
+    connection: Connection
+    topic: Topic
+    after_seq: int | None
+
+
 class Watch:
     """The subscribers of one bus channel. `feed` is None until its first snapshot was read."""
 
@@ -35,7 +43,7 @@ class Watch:
         self._period_s = period_s
         self._reload_s = reload_s
         self._loop = asyncio.get_running_loop()
-        self._waiting: list[tuple[Connection, Topic]] = []
+        self._waiting: list[_Waiting] = []
         self._buffered: list[dict[str, Any]] | None = None
         self._snapshots: dict[Topic, Frame] = {}
         self._flushed_s = self._loaded_s = float("-inf")
@@ -47,17 +55,17 @@ class Watch:
         """Whether nobody watches."""
         return not self._waiting and not any(self.subscribers.values())
 
-    def subscribe(self, connection: Connection, topic: Topic) -> None:
-        """Send a snapshot as soon as there is one, and deltas after it."""
+    def subscribe(self, connection: Connection, topic: Topic, after_seq: int | None = None) -> None:
+        """Send a snapshot, or what came after `after_seq`, as soon as it is known, and deltas after it."""
         self.unsubscribe(connection, topic)
-        self._waiting.append((connection, topic))
+        self._waiting.append(_Waiting(connection, topic, after_seq))
         if self.feed is not None and self._flush_timer is None:
             self._greet()
 
     def unsubscribe(self, connection: Connection, topic: Topic) -> None:
         """Stop sending; harmless for a stranger."""
         self.subscribers.get(topic, set()).discard(connection)
-        self._waiting = [entry for entry in self._waiting if entry != (connection, topic)]
+        self._waiting = [each for each in self._waiting if (each.connection, each.topic) != (connection, topic)]
 
     def apply(self, event: dict[str, Any]) -> Applied:
         """Take in an event, or keep it while a snapshot is being read."""
@@ -78,7 +86,7 @@ class Watch:
 
     def refuse(self, code: str, detail: str) -> list[tuple[Connection, Topic]]:
         """Turn away everybody; returns who and what."""
-        turned_away = self._waiting + [
+        turned_away = [(each.connection, each.topic) for each in self._waiting] + [
             (connection, topic) for topic, readers in self.subscribers.items() for connection in readers
         ]
         for connection, topic in turned_away:
@@ -127,6 +135,9 @@ class Watch:
 
     def _flush(self) -> None:
         self._flush_timer = None
+        if self._pump.is_behind:  # fewer frames, each with more in it, until the last ones are out
+            self._flush_timer = self._loop.call_later(self._period_s, self._flush)
+            return
         self._flushed_s = self._loop.time()
         if self.feed is None:
             return
@@ -141,9 +152,16 @@ class Watch:
 
     def _greet(self) -> None:
         waiting, self._waiting = self._waiting, []
-        for connection, topic in waiting:
-            self._pump.put(topic, self._snapshot(topic), (connection,), snapshot=True)
+        for connection, topic, after_seq in waiting:
+            frame = self._missed(topic, after_seq) or self._snapshot(topic)
+            self._pump.put(topic, frame, (connection,), snapshot=True)
             self.subscribers.setdefault(topic, set()).add(connection)
+
+    def _missed(self, topic: Topic, after_seq: int | None) -> Frame | None:
+        """What somebody who comes back missed; None if only a snapshot will do."""
+        assert self.feed is not None
+        data = None if after_seq is None else self.feed.missed(topic, after_seq)
+        return None if data is None or after_seq is None else data_frame(topic, after_seq + 1, self.feed.seq, data)
 
     def _snapshot(self, topic: Topic) -> Frame:
         assert self.feed is not None
