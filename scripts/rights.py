@@ -47,6 +47,7 @@ READS: Final[Mapping[str, set[str]]] = {
     "trade": {*TABLES} - _EMBEDDED - _SIGN_IN - {"images", "withdrawals", "releases", "sweeps"},
     "settle": {*TABLES} - _EMBEDDED - _SIGN_IN - {"images"},
     "sign": {"settlements", "tokens", "wallets", "withdrawals", "switches"},
+    "stream": {"tokens", "trades", "candles"},
     "indicators": {"tokens", "trades", "candles"},
     "reconcile": {*TABLES} - _EMBEDDED - _SIGN_IN - {"images"},
 }
@@ -83,6 +84,7 @@ WRITES: Final[Mapping[str, Changes]] = {
         "switches": ("insert", "is_set", "reason", "changed_by", "changed_at_ms"),
     },
     "sign": {"wallets": ("insert",)},
+    "stream": {},
     "indicators": {"tokens": ("volume_24h_lamports",)},
     "reconcile": {
         "reports": ("insert", "body", "made_at_ms"),

@@ -18,11 +18,28 @@ from scripts import servers, start
 ROOT = Path(__file__).resolve().parents[1]
 PROCFILE = "Procfile.up"
 HAPROXY_DIR = ROOT / "deploy" / "haproxy"
-PROCESSES = ("eu", "na", "proxy", "trade1", "trade2", "sign", "settle", "indicators", "reconcile")
+PROCESSES = (
+    "eu",
+    "na",
+    "eu_stream",
+    "na_stream",
+    "proxy",
+    "trade1",
+    "trade2",
+    "sign",
+    "settle",
+    "indicators",
+    "reconcile",
+)
+PORTS = ("BLITZ_PORT", "BLITZ_EU_PORT", "BLITZ_NA_PORT", "BLITZ_EU_STREAM_PORT", "BLITZ_NA_STREAM_PORT")
+"""The door's, then those behind it."""
+
 DEFAULTS = {
     "BLITZ_PORT": "8600",
     "BLITZ_EU_PORT": "8611",
     "BLITZ_NA_PORT": "8612",
+    "BLITZ_EU_STREAM_PORT": "8613",
+    "BLITZ_NA_STREAM_PORT": "8614",
     "BLITZ_LOCALNET_PORT": "8899",
     "BLITZ_LOCALNET_CONFIRM_MS": "350",
     "BLITZ_DATA_DIR": ".blitz/up",
@@ -39,12 +56,16 @@ def find_haproxy() -> str | None:
     return shutil.which("haproxy", path=os.pathsep.join(places))
 
 
-def haproxy_environment(public_url: str, port: int, eu_port: int, na_port: int) -> dict[str, str]:
+def haproxy_environment(
+    public_url: str, port: int, eu_port: int, na_port: int, eu_stream_port: int, na_stream_port: int
+) -> dict[str, str]:
     """What deploy/haproxy/haproxy.cfg reads, with everything on this machine."""
     return {
         "BLITZ_PROXY_BIND": f"127.0.0.1:{port}",
         "BLITZ_PROXY_EU": f"127.0.0.1:{eu_port}",
         "BLITZ_PROXY_NA": f"127.0.0.1:{na_port}",
+        "BLITZ_PROXY_EU_STREAM": f"127.0.0.1:{eu_stream_port}",
+        "BLITZ_PROXY_NA_STREAM": f"127.0.0.1:{na_stream_port}",
         "BLITZ_PROXY_SECURE": "1" if urlsplit(public_url).scheme == "https" else "0",
         "BLITZ_PROXY_EDGES": str(HAPROXY_DIR / "cloudflare.lst"),
     }
@@ -65,7 +86,7 @@ def prepare_environment() -> list[str]:
         if not os.environ.get(name):
             os.environ[name] = value
     prepare_signer()
-    ports = {name: start.read_port(name) for name in ("BLITZ_PORT", "BLITZ_EU_PORT", "BLITZ_NA_PORT")}
+    ports = {name: start.read_port(name) for name in PORTS}
     for name, port in ports.items():
         start.check_free(port, name)
     names = [*PROCESSES]
@@ -89,7 +110,7 @@ def prepare_signer() -> None:
 
 
 def main() -> int:
-    """Start two backends behind HAProxy, trade workers, signer, settlement, the other workers and the local chain."""
+    """Start backends and stream processes behind HAProxy, the workers, the signer and the local chain."""
     os.chdir(ROOT)
     try:
         names = prepare_environment()

@@ -1,5 +1,6 @@
 """HAProxy with the project's own configuration, in front of two backends, for tests."""
 
+import dataclasses
 import os
 import socket
 import subprocess
@@ -22,11 +23,13 @@ _STOP_LIMIT_S: Final = 10
 
 @dataclass(frozen=True, slots=True)
 class Proxy:
-    """A running HAProxy and the ports that its two backends have to listen on."""
+    """A running HAProxy and the ports that its backends and their stream processes have to listen on."""
 
     port: int
     eu_port: int
     na_port: int
+    eu_stream_port: int
+    na_stream_port: int
 
     @property
     def url(self) -> str:
@@ -40,8 +43,8 @@ def running_proxy(*, edges: Path | None = None, public_url: str = "http://localh
     binary = find_haproxy()
     if binary is None:
         pytest.skip("HAProxy is not installed (on Debian: apt install haproxy)")
-    proxy = Proxy(port or free_port(), free_port(), free_port())
-    environment = haproxy_environment(public_url, proxy.port, proxy.eu_port, proxy.na_port)
+    proxy = Proxy(port or free_port(), *(free_port() for _ in range(4)))
+    environment = haproxy_environment(public_url, *dataclasses.astuple(proxy))
     if edges is not None:
         environment["BLITZ_PROXY_EDGES"] = str(edges)
     process = subprocess.Popen([binary, "-db", "-f", str(CONFIG)], env=os.environ | environment)

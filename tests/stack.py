@@ -38,6 +38,8 @@ class Stack:
             "BLITZ_PORT": str(self.port),
             "BLITZ_EU_PORT": str(free_port()),
             "BLITZ_NA_PORT": str(free_port()),
+            "BLITZ_EU_STREAM_PORT": str(free_port()),
+            "BLITZ_NA_STREAM_PORT": str(free_port()),
             "BLITZ_LOCALNET_PORT": str(free_port_pair()),
             "BLITZ_DATA_DIR": str(data),
             "BLITZ_DATABASE_URL": database_url,

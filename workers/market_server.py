@@ -8,8 +8,9 @@ import asyncio
 import contextlib
 import ipaddress
 import logging
+import socket
 from collections import Counter
-from collections.abc import Iterable
+from collections.abc import Callable, Iterable
 from http import HTTPStatus
 from typing import Final
 
@@ -38,6 +39,10 @@ MAX_MESSAGE_BYTES: Final = 64 * 1024
 """What picows itself cuts off; the hub refuses far smaller ones with words."""
 
 READ_BUFFER_BYTES: Final = 1024
+
+SEND_BUFFER_BYTES: Final = 32 * 1024
+"""The kernel's, for each socket. Left alone it takes megabytes for a reader that has stopped, and nobody notices."""
+
 BACKLOG: Final = 4096
 
 
@@ -100,6 +105,8 @@ class MarketServer:
 
     def enter(self, listener: "_MarketListener", transport: WSTransport) -> Connection | None:
         """Take on a socket; None if its address has too many."""
+        line = transport.underlying_transport.get_extra_info("socket")
+        line.setsockopt(socket.SOL_SOCKET, socket.SO_SNDBUF, SEND_BUFFER_BYTES)
         peer = transport.underlying_transport.get_extra_info("peername")
         listener.address = self._visitor(str(peer[0]) if peer else "", listener.forwarded)
         if self._by_address[listener.address] >= self._sockets_per_address:
@@ -164,20 +171,17 @@ class _MarketListener(WSListener):
 class _Socket:
     """`engine.live.Socket` over picows."""
 
-    __slots__ = ("_closing", "_transport", "_write_buffer")
+    __slots__ = ("_closing", "_transport", "backlog")
 
     def __init__(self, transport: WSTransport) -> None:
         self._transport = transport
-        self._write_buffer = transport.underlying_transport.get_write_buffer_size
+        self.backlog: Callable[[], int] = transport.underlying_transport.get_write_buffer_size
+        """Unsent bytes."""
         self._closing = False
 
-    async def send(self, frame: Frame) -> None:
+    def send(self, frame: Frame) -> None:
         """See `engine.live.Socket`."""
         self._transport.send(WSMsgType.TEXT, frame.body)
-
-    def backlog(self) -> int:
-        """Unsent bytes."""
-        return int(self._write_buffer())
 
     def close(self, code: int, reason: str) -> None:
         """Say goodbye, and cut the line if that cannot be delivered."""
@@ -194,5 +198,6 @@ class _Socket:
 
 
 def _answer(status: HTTPStatus, body: bytes) -> WSUpgradeResponseWithListener:
-    response = WSUpgradeResponse.create_error_response(status, body)
+    response = WSUpgradeResponse.create_error_response(HTTPStatus.FORBIDDEN, body)
+    response.status = status  # the library itself makes none but errors
     return WSUpgradeResponseWithListener(response, None)

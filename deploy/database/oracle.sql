@@ -6,6 +6,7 @@
 --   CREATE USER BLITZ_TRADE IDENTIFIED BY "..."; 
 --   CREATE USER BLITZ_SETTLE IDENTIFIED BY "..."; 
 --   CREATE USER BLITZ_SIGN IDENTIFIED BY "..."; 
+--   CREATE USER BLITZ_STREAM IDENTIFIED BY "..."; 
 --   CREATE USER BLITZ_INDICATORS IDENTIFIED BY "..."; 
 --   CREATE USER BLITZ_RECONCILE IDENTIFIED BY "..."; 
 WHENEVER SQLERROR EXIT FAILURE
@@ -150,6 +151,17 @@ GRANT READ ON &owner..withdrawals TO blitz_sign;
 CREATE OR REPLACE SYNONYM blitz_sign.withdrawals FOR &owner..withdrawals;
 GRANT READ ON &owner..alembic_version TO blitz_sign;
 CREATE OR REPLACE SYNONYM blitz_sign.alembic_version FOR &owner..alembic_version;
+
+-- stream
+GRANT CREATE SESSION TO blitz_stream;
+GRANT READ ON &owner..candles TO blitz_stream;
+CREATE OR REPLACE SYNONYM blitz_stream.candles FOR &owner..candles;
+GRANT READ ON &owner..tokens TO blitz_stream;
+CREATE OR REPLACE SYNONYM blitz_stream.tokens FOR &owner..tokens;
+GRANT READ ON &owner..trades TO blitz_stream;
+CREATE OR REPLACE SYNONYM blitz_stream.trades FOR &owner..trades;
+GRANT READ ON &owner..alembic_version TO blitz_stream;
+CREATE OR REPLACE SYNONYM blitz_stream.alembic_version FOR &owner..alembic_version;
 
 -- indicators
 GRANT CREATE SESSION TO blitz_indicators;

@@ -7,12 +7,13 @@ DO $$ BEGIN CREATE ROLE blitz_web LOGIN; EXCEPTION WHEN duplicate_object THEN NU
 DO $$ BEGIN CREATE ROLE blitz_trade LOGIN; EXCEPTION WHEN duplicate_object THEN NULL; END $$;
 DO $$ BEGIN CREATE ROLE blitz_settle LOGIN; EXCEPTION WHEN duplicate_object THEN NULL; END $$;
 DO $$ BEGIN CREATE ROLE blitz_sign LOGIN; EXCEPTION WHEN duplicate_object THEN NULL; END $$;
+DO $$ BEGIN CREATE ROLE blitz_stream LOGIN; EXCEPTION WHEN duplicate_object THEN NULL; END $$;
 DO $$ BEGIN CREATE ROLE blitz_indicators LOGIN; EXCEPTION WHEN duplicate_object THEN NULL; END $$;
 DO $$ BEGIN CREATE ROLE blitz_reconcile LOGIN; EXCEPTION WHEN duplicate_object THEN NULL; END $$;
 REVOKE CREATE ON SCHEMA public FROM PUBLIC;
-REVOKE ALL ON ALL TABLES IN SCHEMA public FROM PUBLIC, blitz_web, blitz_trade, blitz_settle, blitz_sign, blitz_indicators, blitz_reconcile;
-GRANT USAGE ON SCHEMA public TO blitz_web, blitz_trade, blitz_settle, blitz_sign, blitz_indicators, blitz_reconcile;
-GRANT SELECT ON alembic_version TO blitz_web, blitz_trade, blitz_settle, blitz_sign, blitz_indicators, blitz_reconcile;
+REVOKE ALL ON ALL TABLES IN SCHEMA public FROM PUBLIC, blitz_web, blitz_trade, blitz_settle, blitz_sign, blitz_stream, blitz_indicators, blitz_reconcile;
+GRANT USAGE ON SCHEMA public TO blitz_web, blitz_trade, blitz_settle, blitz_sign, blitz_stream, blitz_indicators, blitz_reconcile;
+GRANT SELECT ON alembic_version TO blitz_web, blitz_trade, blitz_settle, blitz_sign, blitz_stream, blitz_indicators, blitz_reconcile;
 
 -- web
 GRANT SELECT, INSERT, UPDATE (simulated) ON accounts TO blitz_web;
@@ -81,6 +82,11 @@ GRANT SELECT ON switches TO blitz_sign;
 GRANT SELECT ON tokens TO blitz_sign;
 GRANT SELECT, INSERT ON wallets TO blitz_sign;
 GRANT SELECT ON withdrawals TO blitz_sign;
+
+-- stream
+GRANT SELECT ON candles TO blitz_stream;
+GRANT SELECT ON tokens TO blitz_stream;
+GRANT SELECT ON trades TO blitz_stream;
 
 -- indicators
 GRANT SELECT ON candles TO blitz_indicators;

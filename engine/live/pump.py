@@ -65,7 +65,8 @@ class Pump:
         while self._jobs:
             self._sending_since_s, topic, frame, snapshot, readers = self._jobs.popleft()
             for connection in readers:
-                if not await connection.deliver(topic, frame, snapshot=snapshot):
+                taken = connection.deliver(topic, frame, snapshot=snapshot)
+                if taken is not True and (taken is False or not await taken):
                     self._slow.add(connection)
                 sends += 1
                 if sends % SENDS_PER_TURN == 0:

@@ -21,6 +21,9 @@ GATHER_S: Final = 0.005
 
 RETRY_S: Final = 1.0
 
+EARLY: Final = 0.5
+"""A frame may come this part of a period early, after one that was late: an event that was late costs no later one."""
+
 Reload = Callable[[], Awaitable[bool]]
 
 
@@ -46,7 +49,7 @@ class Watch:
         self._waiting: list[_Waiting] = []
         self._buffered: list[dict[str, Any]] | None = None
         self._snapshots: dict[Topic, Frame] = {}
-        self._flushed_s = self._loaded_s = float("-inf")
+        self._due_s = self._loaded_s = float("-inf")
         self._flush_timer: asyncio.TimerHandle | None = None
         self._loading: asyncio.Task[None] | None = None
 
@@ -130,7 +133,7 @@ class Watch:
 
     def _schedule_flush(self) -> None:
         if self._flush_timer is None:
-            due_s = max(self._loop.time() + GATHER_S, self._flushed_s + self._period_s)
+            due_s = max(self._loop.time() + GATHER_S, self._due_s - EARLY * self._period_s)
             self._flush_timer = self._loop.call_at(due_s, self._flush)
 
     def _flush(self) -> None:
@@ -138,7 +141,7 @@ class Watch:
         if self._pump.is_behind:  # fewer frames, each with more in it, until the last ones are out
             self._flush_timer = self._loop.call_later(self._period_s, self._flush)
             return
-        self._flushed_s = self._loop.time()
+        self._due_s = max(self._due_s, self._loop.time()) + self._period_s
         if self.feed is None:
             return
         update = self.feed.flush()

@@ -133,7 +133,9 @@ async def test_the_hub_sees_the_real_write_buffer(serve: Serve) -> None:
         assert connection.socket.backlog() == 0
         client.transport.pause_reading()
         while not connection.socket.backlog():  # the kernel's buffers first
-            await connection.socket.send(Frame(b"x" * 50_000, "x" * 50_000))
+            sending = connection.socket.send(Frame(b"x" * 50_000, "x" * 50_000))
+            if sending is not None:
+                await sending
         client.transport.resume_reading()
         await until(lambda: connection.socket.backlog() == 0)
 

@@ -20,7 +20,7 @@ USED_BY: Final[dict[str, str]] = {
     "accounts": "web",
     "images": "web",
     "sessions": "web",
-    "market": "web",
+    "market": "stream web",
     "claims": "web",
     "heartbeats": "settle",
     "freezes": "settle",

@@ -12,7 +12,12 @@ import aiohttp
 import pytest
 from aiohttp import web
 
+from engine.adapters.bus_memory import MemoryBus
+from engine.clock import SystemClock
+from engine.live import Hub
 from tests.proxy import Proxy, running_proxy
+from tests.unit.live_parts import FakeMarket
+from workers.market_server import MarketServer
 
 EU, NA = "EU-BE-01", "NA-BE-01"
 IN_EUROPE: Final = {"CF-IPContinent": "EU"}
@@ -97,6 +102,17 @@ class Visitors:
             await asyncio.sleep(0.05)
         raise AssertionError(f"{region} did not come to {name} within {WAIT_LIMIT_S} s")
 
+    async def socket_from(self, region: dict[str, str], name: str) -> None:
+        """Wait until that region's market sockets come to that backend."""
+        deadline_s = time.monotonic() + WAIT_LIMIT_S
+        while time.monotonic() < deadline_s:
+            with contextlib.suppress(aiohttp.WSServerHandshakeError):
+                async with self.http.ws_connect(f"{self.proxy.url}/ws/market", headers=region) as socket:
+                    assert await socket.receive_str(timeout=WAIT_LIMIT_S) == name
+                    return
+            await asyncio.sleep(0.05)
+        raise AssertionError(f"no market socket of {region} came to {name} within {WAIT_LIMIT_S} s")
+
 
 @contextlib.asynccontextmanager
 async def opened(proxy: Proxy) -> AsyncIterator[Visitors]:
@@ -106,6 +122,7 @@ async def opened(proxy: Proxy) -> AsyncIterator[Visitors]:
         try:
             await visitors.until(IN_EUROPE, EU)
             await visitors.until(IN_AMERICA, NA)
+            await visitors.socket_from(IN_EUROPE, EU)  # until the proxy knows that there are no stream processes
             yield visitors
         finally:
             await asyncio.gather(visitors.eu.stop(), visitors.na.stop())
@@ -225,6 +242,51 @@ async def test_a_socket_reaches_its_region_and_reconnects_to_the_other(visitors:
         assert await socket.receive_str(timeout=WAIT_LIMIT_S) == NA
     async with visitors.http.ws_connect(url, headers={"Cookie": f"bh_backend={NA}"}) as socket:
         assert await socket.receive_str(timeout=WAIT_LIMIT_S) == NA
+
+
+@contextlib.asynccontextmanager
+async def streaming(port: int) -> AsyncIterator[Hub]:
+    """The stream process's own server, with a hub that knows no token."""
+    async with contextlib.AsyncExitStack() as stack:
+        hub = Hub(FakeMarket(), MemoryBus(), SystemClock())
+        await hub.start()
+        stack.push_async_callback(hub.close)
+        server = MarketServer(hub, frozenset(), 100)
+        await server.open("127.0.0.1", port)
+        stack.push_async_callback(server.close)
+        yield hub
+    await asyncio.sleep(0.05)  # whom the proxy only asked for its health is closed by the transport
+
+
+async def until_connected(visitors: Visitors, region: dict[str, str], hub: Hub) -> None:
+    """Open market sockets of that region until one comes to that hub."""
+    url = f"{visitors.proxy.url}/ws/market"
+    async with asyncio.timeout(WAIT_LIMIT_S):
+        while True:
+            with contextlib.suppress(aiohttp.WSServerHandshakeError):
+                async with visitors.http.ws_connect(url, headers=region) as socket:
+                    await socket.send_str('{"method":"ping"}')
+                    await socket.receive(timeout=WAIT_LIMIT_S)
+                    if hub.connections:
+                        return
+            await asyncio.sleep(0.05)
+
+
+async def test_market_sockets_come_to_the_regions_stream_process_then_the_other_then_the_backends(
+    visitors: Visitors,
+) -> None:
+    proxy, url = visitors.proxy, f"{visitors.proxy.url}/ws/market"
+    async with streaming(proxy.na_stream_port) as american:
+        await until_connected(visitors, IN_AMERICA, american)
+        await until_connected(visitors, IN_EUROPE, american)
+        async with streaming(proxy.eu_stream_port) as european:
+            await until_connected(visitors, IN_EUROPE, european)
+            async with visitors.http.ws_connect(url, headers=IN_AMERICA) as socket:
+                await socket.send_str('{"method":"ping"}')
+                assert (await socket.receive_json(timeout=WAIT_LIMIT_S))["channel"] == "pong"
+                assert await visitors.name(IN_AMERICA) == NA, "pages come from the backends as ever"
+        await until_connected(visitors, IN_EUROPE, american)
+    await visitors.socket_from(IN_EUROPE, EU)
 
 
 FORGED: Final = {

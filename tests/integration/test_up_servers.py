@@ -91,6 +91,8 @@ def test_nothing_starts_when_a_server_is_missing(tmp_path: Path) -> None:
         "BLITZ_PORT": str(free_port()),
         "BLITZ_EU_PORT": str(free_port()),
         "BLITZ_NA_PORT": str(free_port()),
+        "BLITZ_EU_STREAM_PORT": str(free_port()),
+        "BLITZ_NA_STREAM_PORT": str(free_port()),
         "BLITZ_DATA_DIR": str(tmp_path),
         "BLITZ_SOLANA_RPC_URL": f"http://127.0.0.1:{port}",
         "BLITZ_DATABASE_URL": f"postgresql+psycopg://me:hidden@127.0.0.1:{port}/x",

@@ -118,6 +118,7 @@ async def trade_while_one_dies(stack: Stack, token: str, american: TraderClient,
                 )
             )
             await asyncio.to_thread(stack.kill, "eu")
+            await asyncio.to_thread(stack.kill, "eu_stream")
             killed_s = time.monotonic()
             while not socket.closed:
                 await socket.receive(timeout=LIMIT_S)

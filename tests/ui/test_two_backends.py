@@ -129,6 +129,7 @@ def outlives_its_backend(stack: Stack, crowd: Crowd, page: Page, sockets: list[W
         page.wait_for_timeout(LOAD_BEFORE_S * 1000)
         lost = len(sockets)
         stack.kill("eu")
+        stack.kill("eu_stream")
         killed_s = time.monotonic()
         wait_until(page, lambda: kinds(sockets[lost:]) == SOCKETS)
         expect(page.locator("html")).to_have_attribute("data-bh-feed", "live", timeout=PATIENCE_MS)

@@ -24,7 +24,7 @@ def test_the_procfile_has_every_process_that_up_starts() -> None:
 
 def test_each_service_that_up_starts_has_a_unit_and_a_container() -> None:
     wanted = services(PROCFILE)
-    assert {"trade", "settle", "indicators", "reconcile", "localnet"} <= wanted <= set(SERVICES)
+    assert {"stream", "trade", "settle", "indicators", "reconcile", "localnet"} <= wanted <= set(SERVICES)
     assert services("".join(UNITS.values())) == wanted
     assert services(COMPOSE) == wanted - {"localnet"}, "the local chain listens on its own machine only"
     assert {"blitzhub-backend@.service", "blitzhub-proxy.service"} <= set(UNITS)
@@ -45,7 +45,7 @@ def test_every_unit_is_hardened_and_restarts() -> None:
 def test_every_variable_of_the_proxy_is_given_wherever_it_is_started() -> None:
     config = (ROOT / "deploy" / "haproxy" / "haproxy.cfg").read_text()
     wanted = set(re.findall(r"\$\{?(BLITZ_PROXY_\w+)", config))
-    assert wanted == set(up.haproxy_environment("http://localhost", 1, 2, 3))
+    assert wanted == set(up.haproxy_environment("http://localhost", 1, 2, 3, 4, 5))
     readme = (ROOT / "deploy" / "README.md").read_text()
     for name in wanted:
         assert name in COMPOSE
