@@ -3,7 +3,7 @@ PYTHON := $(shell for each in python3 python3.14 python3.13 python3.12 python3.1
 	if $$each -c 'import sys; sys.exit(sys.version_info < (3, 11))' 2>/dev/null; then echo $$each; break; fi; done)
 VENV_PYTHON := .venv/bin/python
 
-.PHONY: crowd run demo up test check bench bench-settlement faulty bench-soak kills reconcile soak fuzz-curve build python failover
+.PHONY: crowd run demo up test check bench bench-settlement faulty bench-soak kills reconcile soak fuzz-curve build python failover bench-fan-out
 
 run: build  ## start the local chain and the app; prints the address
 	@$(VENV_PYTHON) scripts/start.py
@@ -40,6 +40,9 @@ fuzz-curve: python  ## random operations on curves and pools, OPS of them, every
 
 soak: python  ## half an hour of everything that moves money, reconciled all the while: any alarm would be false
 	@$(VENV_PYTHON) -m tests.soak --minutes 30
+
+bench-fan-out: python  ## 8,000 market sockets of one stream process, and the naive way beside it
+	@$(VENV_PYTHON) -m benchmarks.fan_out
 
 failover: python  ## how long nobody serves 5,000 tokens when a trade worker starts, joins, dies or stops
 	@$(VENV_PYTHON) -m benchmarks.failover
