@@ -45,7 +45,7 @@ async def test_the_first_sign_in_makes_an_account_a_wallet_and_an_empty_balance(
     assert account == (visitor.address, me["wallet"])
     assert wallet == (me["wallet"], "trading", f"wallet/{visitor.address}")
     assert await services.signer.create_key(f"wallet/{visitor.address}") == me["wallet"]
-    assert tuple(balance) == (visitor.address, "SOL", 0, 0)
+    assert tuple(balance) == (visitor.address, "SOL", 0, 0, None)
 
 
 async def test_signing_in_again_finds_the_same_account(visitor: Browser, app: Starlette, services: Services) -> None:

@@ -227,6 +227,7 @@ async def test_balances_say_what_is_free(trader: Browser, services: Services) ->
         "locked_lamports": "890880",
         "free_lamports": "999109120",
         "account_seq": 0,
+        "frozen": None,
         "tokens": [
             {
                 "token": TOKEN,
