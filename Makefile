@@ -3,7 +3,7 @@ PYTHON := $(shell for each in python3 python3.14 python3.13 python3.12 python3.1
 	if $$each -c 'import sys; sys.exit(sys.version_info < (3, 11))' 2>/dev/null; then echo $$each; break; fi; done)
 VENV_PYTHON := .venv/bin/python
 
-.PHONY: crowd run demo up test check bench bench-settlement faulty bench-soak kills reconcile soak fuzz-curve build python failover bench-fan-out
+.PHONY: crowd simulate run demo up test check bench bench-settlement faulty bench-soak kills reconcile soak fuzz-curve build python failover bench-fan-out
 
 run: build  ## start the local chain and the app; prints the address
 	@$(VENV_PYTHON) scripts/start.py
@@ -19,6 +19,13 @@ test: build  ## every test
 
 kills: python  ## a trade worker killed twenty times at 500 orders a second, on the real servers
 	@BLITZ_TEST_KILLS=20 $(VENV_PYTHON) -m pytest tests/integration/trading/test_worker_kills.py
+
+crowd: python  ## a graduation under a thousand orders, killed at each point by itself, on both stacks
+	@BLITZ_TEST_CROWD=all $(VENV_PYTHON) -m pytest tests/integration/graduation/test_crowd.py
+
+SCHEDULES ?= 1000
+simulate: python  ## crash schedules of the whole trade path, in virtual time
+	@$(VENV_PYTHON) -m tests.simulation --schedules $(SCHEDULES)
 
 check: python  ## formatting, lint, types, and a lock file without addresses
 	@$(VENV_PYTHON) -m ruff format --check .

@@ -13,7 +13,7 @@ from typing import Final
 from engine.errors import Unavailable
 from engine.persistence import heartbeats
 from engine.persistence import settlements as rows
-from engine.persistence.database import Connection
+from engine.persistence.database import Connection, DatabaseError
 from engine.persistence.heartbeats import GONE, Heartbeat
 from engine.services import Services
 from engine.settlement.confirming import Confirmer, HooksByKind
@@ -48,6 +48,7 @@ class SettlementService:
         self._services = services
         self._crew = Crew(name)
         self._beats = 0
+        self._may_have_signed = False
         self._flights = Flights()
         skew_ms = 0 if settings.embedded else CLOCK_SKEW_MS
         limits = SendingLimits(settings.settlements_in_flight, budget, skew_ms)
@@ -123,8 +124,9 @@ class SettlementService:
         await self._say(self._beats)
         found = await self._services.database.read(partial(heartbeats.of_service, service=SERVICE))
         self._crew.observe(found, self._services.clock.now_ms())
-        if await self._services.database.write(self._adopt):
+        if await self._services.database.write(self._adopt) or self._may_have_signed:
             await self._load()
+            self._may_have_signed = False
 
     async def _say(self, beats: int) -> None:
         heartbeat = Heartbeat(beats, self._services.clock.now_ms())
@@ -152,7 +154,12 @@ class SettlementService:
         return self._services.clock.now_ms() - RECENT_MS
 
     async def _send_round(self) -> None:
-        if await self._sender.round():
+        try:
+            sent = await self._sender.round()
+        except DatabaseError:
+            self._may_have_signed = True  # a commit whose answer was lost left rows that nobody would follow
+            raise
+        if sent:
             self._woken.set()
 
     async def _listen(self) -> None:
