@@ -3,7 +3,7 @@ PYTHON := $(shell for each in python3 python3.14 python3.13 python3.12 python3.1
 	if $$each -c 'import sys; sys.exit(sys.version_info < (3, 11))' 2>/dev/null; then echo $$each; break; fi; done)
 VENV_PYTHON := .venv/bin/python
 
-.PHONY: crowd simulate run demo up test check bench bench-settlement faulty bench-soak kills reconcile soak fuzz-curve build python failover bench-fan-out
+.PHONY: ledger mutants crowd simulate run demo up test check bench bench-settlement faulty bench-soak kills reconcile soak fuzz-curve build python failover bench-fan-out
 
 run: build  ## start the local chain and the app; prints the address
 	@$(VENV_PYTHON) scripts/start.py
@@ -50,6 +50,12 @@ soak: python  ## half an hour of everything that moves money, reconciled all the
 
 bench-fan-out: python  ## 8,000 market sockets of one stream process, and the naive way beside it
 	@$(VENV_PYTHON) -m benchmarks.fan_out
+
+ledger: python  ## the engine against a plain model, RUNS other runs of 100 random steps, killed and started again
+	@BLITZ_LEDGER_RUNS=$(or $(RUNS),5000) $(VENV_PYTHON) -m pytest -q tests/property/test_ledger_machine.py
+
+mutants: python  ## twelve known bugs, planted one at a time in a copy: the tests must find each
+	@$(VENV_PYTHON) -m tests.mutants
 
 failover: python  ## how long nobody serves 5,000 tokens when a trade worker starts, joins, dies or stops
 	@$(VENV_PYTHON) -m benchmarks.failover

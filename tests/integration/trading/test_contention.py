@@ -8,15 +8,20 @@ from collections.abc import AsyncIterator, Iterator
 from contextlib import asynccontextmanager
 
 import pytest
+from sqlalchemy import Connection, text
 
 from engine.adapters.bus_memory import MemoryBus
+from engine.identifiers import SOL
+from engine.persistence.bulk import update_rows
 from engine.persistence.database import ConnectionOptions, Database
+from engine.persistence.trading import BALANCES, lock_balances, lock_tokens
+from engine.trading.orders import Order, Side
 from engine.trading.worker import TradeWorker
 from tests.databases import emptied
 from tests.fakes import FakeClock
 from tests.integration.trading.contending_child import ACCOUNTS, BATCH, BATCHES, TOKENS, freezing_orders
-from tests.integration.trading.running import LIMIT_S, ScriptedBroker, ScriptedConsumer, deliveries
-from tests.ledger import RENT, all_of, check, fund, list_tokens, token
+from tests.integration.trading.running import LIMIT_S, ScriptedBroker, ScriptedConsumer, deliveries, until
+from tests.ledger import ONE_SOL, RENT, account, all_of, check, fund, list_tokens, make_order, token
 
 QUICK = ConnectionOptions(lock_timeout_ms=100)
 
@@ -86,3 +91,56 @@ async def test_a_worker_frozen_before_its_commit_blocks_nobody_for_long_and_does
     with server.snapshot() as connection:
         assert len(all_of(connection, "orders")) == 3
     assert [check(server).tokens[token(number)].seq for number in range(3)] == [1, 1, 1]
+
+
+@asynccontextmanager
+async def working(server: Database, order: Order) -> AsyncIterator[tuple[TradeWorker, ScriptedConsumer]]:
+    """A worker that has this order to execute; done with it at the end of the block."""
+    consumer, stop = ScriptedConsumer([deliveries([order])]), asyncio.Event()
+    worker = TradeWorker(server, ScriptedBroker(consumer), MemoryBus(), FakeClock(), RENT)
+    running = asyncio.create_task(worker.run(stop))
+    try:
+        yield worker, consumer
+        await until(lambda: bool(consumer.acknowledged))
+    finally:
+        stop.set()
+        async with asyncio.timeout(LIMIT_S):
+            await running
+
+
+async def test_two_that_move_one_balance_at_once_both_move_it(server: Database) -> None:
+    order, mine = make_order(Side.BUY, ONE_SOL // 100, on=token(0)), (account(0), str(SOL))
+    with server.snapshot() as connection:
+        before = lamports_of(connection)
+    with server.transaction() as connection:
+        sol = lock_balances(connection, [mine])[mine]
+        async with working(server, order) as (worker, consumer):
+            await until(lambda: bool(worker.metrics.contended or consumer.acknowledged))
+            update_rows(connection, BALANCES, ("account_id", "asset"), ("amount",), [sol | {"amount": before + 5}])
+            connection.commit()
+    with server.snapshot() as connection:
+        [trade] = all_of(connection, "trades")
+        assert lamports_of(connection) == before + 5 - trade["lamports"] - RENT
+
+
+async def test_a_worker_that_waits_for_a_token_holds_no_balance(server: Database) -> None:
+    """Whoever moves money takes the token first: the other way round two of them wait for each other."""
+    order = make_order(Side.BUY, ONE_SOL // 100, on=token(0))
+    with server.transaction() as connection:
+        lock_tokens(connection, [token(0)])
+        async with working(server, order) as (worker, _):
+            async with asyncio.timeout(LIMIT_S):
+                while worker.metrics.contended < 3:
+                    with server.transaction() as beside:
+                        beside.execute(
+                            text("SELECT amount FROM balances WHERE account_id = :owner FOR UPDATE NOWAIT"),
+                            {"owner": account(0)},
+                        )
+                    await asyncio.sleep(0.01)
+            connection.commit()
+
+
+def lamports_of(connection: Connection) -> int:
+    """What account 0 has."""
+    [row] = [row for row in all_of(connection, "balances") if (row["account_id"], row["asset"]) == (account(0), SOL)]
+    return int(row["amount"])

@@ -69,7 +69,7 @@ async def test_events_are_published_after_the_commit_and_do_not_wait_for_the_ack
             say("acknowledged")
 
     consumer = Acknowledging([deliveries(buys(2))])
-    await work(database, consumer, lambda: len(steps) == 2, bus=Telling())
+    await work(database, consumer, lambda: len(steps) >= 2, bus=Telling())
     assert steps == ["published with 2 committed", "acknowledged with 2 committed"]
 
 
@@ -88,6 +88,15 @@ async def test_a_duplicate_in_a_later_batch_is_executed_once_and_its_neighbours_
     assert (worker.metrics.orders, worker.metrics.duplicates) == (2, 1)
     rebuilt = check(database)
     assert rebuilt.tokens[token(0)].seq == 2
+
+
+async def test_a_rejected_order_that_comes_again_unmarked_is_recorded_once(database: Database) -> None:
+    order = make_order(Side.BUY, 1)
+    consumer = ScriptedConsumer([deliveries([order]), deliveries([order])])
+    worker = await work(database, consumer, lambda: len(consumer.acknowledged) == 2)
+    assert (worker.metrics.orders, worker.metrics.duplicates) == (1, 1)
+    with database.snapshot() as connection:
+        assert [row["state"] for row in all_of(connection, "orders")] == ["rejected"]
 
 
 async def test_a_redelivered_batch_that_was_committed_changes_nothing(database: Database) -> None:

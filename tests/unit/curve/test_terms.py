@@ -1,6 +1,11 @@
 """Which launches are possible, and what their fees and figures come to."""
 
+from fractions import Fraction
+from math import ceil
+
 import pytest
+from hypothesis import given
+from hypothesis import strategies as st
 
 from engine.curve import Fees, FeeSchedule, LaunchRefused, PowerCurve, Terms
 from engine.units import MAX_AMOUNT
@@ -61,3 +66,8 @@ def test_impossible_settings_are_bugs() -> None:
 )
 def test_the_fee_is_rounded_up_and_the_creators_part_down(gross: int, fees: Fees) -> None:
     assert FeeSchedule().split(gross) == fees
+
+
+@given(gross=st.integers(0, MAX_AMOUNT), fee_bps=st.integers(0, 9_999))
+def test_the_fee_of_any_amount_is_exact(gross: int, fee_bps: int) -> None:
+    assert FeeSchedule(fee_bps).split(gross).total_lamports == ceil(Fraction(gross * fee_bps, 10_000))
