@@ -10,6 +10,7 @@ from typing import Any
 import pytest
 from sqlalchemy import select
 
+from engine.adapters.chain_rpc import RpcChain
 from engine.persistence import heartbeats
 from engine.persistence.trading import SETTLEMENTS
 from engine.settlement.service import SERVICE
@@ -119,7 +120,9 @@ async def test_what_a_killed_worker_had_signed_and_what_was_its_share_is_settled
         held.set()
         return [None] * len(transactions)
 
-    deaf = Ledger(replace(ledger.services, chain=Faulty(ledger.services.chain, send=swallow)))
+    # A process of its own has sockets of its own: what is cut off in the middle of one harms nobody else's.
+    own = RpcChain(node.rpc_url, node.ws_url)
+    deaf = Ledger(replace(ledger.services, chain=Faulty(own, send=swallow)))
     doomed = Worker(deaf, "doomed")
     async with workers(ledger, "survivor"):
         await joined(ledger, 2)
@@ -127,6 +130,7 @@ async def test_what_a_killed_worker_had_signed_and_what_was_its_share_is_settled
         await asyncio.wait_for(held.wait(), LIMIT_S)
         doomed.task.cancel()
         await asyncio.gather(doomed.task, return_exceptions=True)
+        await own.close()
         with ledger.services.database.snapshot() as connection:
             left = select(SETTLEMENTS.c.settlement_id).where(SETTLEMENTS.c.worker == "doomed")
             assert connection.execute(left.where(SETTLEMENTS.c.state == "signed")).all()

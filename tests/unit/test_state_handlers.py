@@ -20,7 +20,7 @@ FRAMEWORK = {"setvar"}
 
 def _states(root: type[rx.State] = rx.State) -> Iterator[type[rx.State]]:
     assert app is not None  # importing the app is what defines every State
-    for state in root.get_substates():
+    for state in sorted(root.get_substates(), key=lambda state: state.__name__):  # the same order in every process
         if state.__module__.startswith("blitzhub."):
             yield state
         yield from _states(state)
