@@ -168,7 +168,7 @@ def _some(tokens: Sequence[TokenAddress], count: int) -> list[TokenAddress]:
 
 async def run(options: argparse.Namespace, directory: Path) -> dict[str, float | int]:
     """Make the market and its queues, and measure."""
-    market = invented_market(options.tokens, ACCOUNTS)
+    market = invented_market(options.tokens, ACCOUNTS, seed=time.time_ns())
     async with ProductionStack().bare(directory) as services, AsyncExitStack() as stack:
         await services.database.write(partial(write_market, market))
         started_s = time.monotonic()

@@ -27,6 +27,7 @@ import uvloop
 from benchmarks import fan_out_naive, servers
 from benchmarks.fan_out_feed import Feed
 from benchmarks.fan_out_readers import CannotMeasure, Heard, Readers, allow_files, build, connected
+from benchmarks.fan_out_sessions import Answered, Used, sessions
 from benchmarks.processes import Service, running
 from benchmarks.seeding import write_market
 from benchmarks.stacks import localnet
@@ -35,6 +36,7 @@ from engine import settings
 from engine.bootstrap import open_services
 
 STALLED_ONE_IN: Final = 16
+REFLEX_SESSIONS: Final = 200
 WARM_UP_S: Final = 2.0
 LEG_LIMIT_S: Final = 150
 """A load client ends by then, whatever happens."""
@@ -54,6 +56,8 @@ class Options:
     seconds: float
     stalled_seconds: float
     naive_seconds: float
+    reflex_sessions: int
+    reflex_pause_s: float
 
 
 @dataclass(slots=True)
@@ -73,6 +77,7 @@ class Measured:
     cpu_percent: float
     stalled: Heard | None
     grown: Memory
+    answered: Answered
 
 
 async def window(readers: Readers, feed: Feed, seconds: float) -> Heard:
@@ -83,21 +88,39 @@ async def window(readers: Readers, feed: Feed, seconds: float) -> Heard:
     return await readers.end(feed.seq)
 
 
+@asynccontextmanager
+async def visited(port: int, feed: Feed, options: Options) -> AsyncIterator[Used]:
+    """People on the pages while the block runs, where there are pages."""
+    if not options.reflex_sessions:
+        yield Used()
+        return
+    url = f"http://localhost:{port}"
+    async with sessions(url, options.reflex_sessions, options.reflex_pause_s, feed.tokens) as used:
+        yield used
+
+
 async def measure(program: Path, service: Service, port: int, feed: Feed, options: Options) -> Measured:
     """Both windows of a server that has no sockets yet."""
     stalling = options.sockets // STALLED_ONE_IN
     empty_mb = service.memory_now_mb
     async with connected(program, port, options.sockets, stalling, feed.tokens, LEG_LIMIT_S) as readers:
-        cpu_s, started_s = service.cpu_s, time.monotonic()
-        heard = await window(readers, feed, options.seconds)
-        busy = (service.cpu_s - cpu_s) / (time.monotonic() - started_s)
-        socket_kib = (service.memory_now_mb - empty_mb) * 1_000_000 / 1024 / options.sockets
-        grown, stalled = Memory(), None
-        if options.stalled_seconds:
-            readers.stall()
-            async with watched(service, grown):
-                stalled = await window(readers, feed, options.stalled_seconds)
-    return Measured(heard, socket_kib, busy * 100, stalled, grown)
+        await feed.trade(WARM_UP_S)
+        sockets_mb = service.memory_now_mb - empty_mb
+        async with visited(port, feed, options) as used:
+            used.begin()
+            cpu_s, started_s = service.cpu_s, time.monotonic()
+            heard = await window(readers, feed, options.seconds)
+            busy = (service.cpu_s - cpu_s) / (time.monotonic() - started_s)
+            answered = used.figures()
+            if not options.reflex_sessions:
+                sockets_mb = service.memory_now_mb - empty_mb
+            grown, stalled = Memory(), None
+            if options.stalled_seconds:
+                readers.stall()
+                async with watched(service, grown):
+                    stalled = await window(readers, feed, options.stalled_seconds)
+    socket_kib = sockets_mb * 1_000_000 / 1024 / options.sockets
+    return Measured(heard, socket_kib, busy * 100, stalled, grown, answered)
 
 
 @asynccontextmanager
@@ -211,6 +234,13 @@ async def run(options: Options, directory: Path) -> dict[str, str | float | int 
         "cpu_percent": round(measured.cpu_percent, 1),
         "late_publications_ms": round(feed.latest_s * 1000, 1),
     }
+    if options.reflex_sessions:
+        figures |= {
+            "reflex_sessions": options.reflex_sessions,
+            "reflex_events_per_s": measured.answered.events_per_s,
+            "reflex_p50_ms": measured.answered.p50_ms,
+            "reflex_p99_ms": measured.answered.p99_ms,
+        }
     if stalled is not None:
         figures |= {
             "stalled_sockets": options.sockets - stalled.sockets,
@@ -244,6 +274,8 @@ _NOTES: Final = {
     "kib_per_socket": "what the server's process holds more for each",
     "cpu_percent": "of one core, the server's process",
     "late_publications_ms": "how late the publisher itself was, at most",
+    "reflex_sessions": "signed in, each opening another token's page every so often",
+    "reflex_p99_ms": "from opening a page to the last part of its state",
     "stalled_sockets": "stopped reading; the others go on:",
     "stalled_memory_mb": "what the server's process came to hold more",
     "stalled_kernel_mb": "what all TCP buffers of the machine came to hold more, the readers' own included",
@@ -267,7 +299,11 @@ def _options(arguments: Sequence[str]) -> tuple[Options, bool]:
     parser.add_argument("--stalled-seconds", type=float, default=20, help="with some stalled (default: %(default)s)")
     parser.add_argument("--naive-seconds", type=float, default=5, help="the naive way (default: %(default)s)")
     parser.add_argument("--json", action="store_true", help="end with the figures as one JSON line")
+    parser.add_argument("--reflex-sessions", type=int, help="on the pages (default: 200 in the app, 0 in the stream)")
+    parser.add_argument("--reflex-pause-s", type=float, default=5, help="between two pages (default: %(default)s)")
     given = vars(parser.parse_args(arguments))
+    if given["reflex_sessions"] is None or given["mode"] == "stream":
+        given["reflex_sessions"] = REFLEX_SESSIONS if given["mode"] == "app" else 0
     as_json = given.pop("json")
     return Options(**given), as_json
 

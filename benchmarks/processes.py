@@ -12,7 +12,8 @@ from pathlib import Path
 from typing import Final
 
 START_LIMIT_S: Final = 60
-STOP_LIMIT_S: Final = 30
+STOP_LIMIT_S: Final = 120
+"""A generous wait: a full stream process drains for half a minute by itself."""
 POLL_S: Final = 0.02
 TICKS_PER_S: Final = os.sysconf("SC_CLK_TCK")
 

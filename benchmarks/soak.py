@@ -31,7 +31,7 @@ SPENT_LAMPORTS: Final = (LAMPORTS_PER_SOL // 100, LAMPORTS_PER_SOL // 50)
 
 async def soak(orders: int, tokens: int, accounts: int, directory: Path) -> dict[str, float | int]:
     """Feed that many orders and look at the worker's memory."""
-    stack, market = ProductionStack(), invented_market(tokens, accounts)
+    stack, market = ProductionStack(), invented_market(tokens, accounts, seed=time.time_ns())
     tape = TapeMaker(market, lowest_lamports=SPENT_LAMPORTS[0], highest_lamports=SPENT_LAMPORTS[1])
     async with stack.bare(directory) as services:
         await seed(services, market)

@@ -6,6 +6,7 @@
 import argparse
 import sys
 import tempfile
+import time
 from collections.abc import Sequence
 from functools import partial
 from pathlib import Path
@@ -48,7 +49,7 @@ def _options(arguments: Sequence[str]) -> argparse.Namespace:
 async def measure(options: argparse.Namespace, directory: Path) -> Report:
     """Every leg, each on a fresh database and none while another runs."""
     stack = STACKS[options.stack]
-    market = invented_market(options.tokens, options.accounts)
+    market = invented_market(options.tokens, options.accounts, seed=time.time_ns())
     orders = TapeMaker(market).orders(options.orders)
     async with stack.bare(directory / "drain") as services:
         await seed(services, market)

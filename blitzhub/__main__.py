@@ -68,7 +68,7 @@ def main(arguments: Sequence[str] | None = None) -> int:
     except settings.InvalidSettings as error:
         sys.stderr.write(f"{error}\n")
         return WRONG_SETTINGS
-    logs.configure("app", logging.WARNING)
+    logs.configure("app", logging.WARNING, as_json=loaded.logs_json)
     config = uvicorn.Config(
         "blitzhub.blitzhub:app",
         factory=True,
@@ -78,6 +78,7 @@ def main(arguments: Sequence[str] | None = None) -> int:
         ws="websockets-sansio",
         ws_per_message_deflate=False,
         log_level="warning",
+        log_config=None if loaded.logs_json else uvicorn.config.LOGGING_CONFIG,  # None: its lines are ours too
         proxy_headers=bool(loaded.trusted_proxies),  # uvicorn's own default believes everything on this machine
         forwarded_allow_ips=loaded.trusted_proxies,
         timeout_graceful_shutdown=_GRACEFUL_SHUTDOWN_S,

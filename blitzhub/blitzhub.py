@@ -13,6 +13,11 @@ from blitzhub.components.browser import Toaster
 from blitzhub.lifespan import lifespan_of
 from blitzhub.offline import error_boundary, not_found, offline_note
 from blitzhub.pages.account.page import account
+from blitzhub.pages.admin.activity.pages import cohorts, token_metrics, tokens
+from blitzhub.pages.admin.audit.page import audit
+from blitzhub.pages.admin.engine.page import engine
+from blitzhub.pages.admin.overview.page import overview
+from blitzhub.pages.admin.switches.page import switches
 from blitzhub.pages.board.page import board
 from blitzhub.pages.launch.page import launch
 from blitzhub.pages.launch.state import LaunchState
@@ -31,7 +36,7 @@ _outer = Starlette(routes=[Mount("/api", _api), WebSocketRoute(PATH, market_sock
 
 app = rx.App(
     api_transformer=[_outer, SecurityHeaders],
-    stylesheets=["/theme.css", "/base.css", "/components.css", "/frame.css", "/live.css", "/pages.css"],
+    stylesheets=["/theme.css", "/base.css", "/components.css", "/frame.css", "/live.css", "/pages.css", "/admin.css"],
     head_components=[
         rx.el.link(rel="icon", href="/favicon.svg", type="image/svg+xml"),
         rx.el.meta(name="viewport", content="width=device-width, initial-scale=1, viewport-fit=cover"),
@@ -55,6 +60,12 @@ app.add_page(
     wallet, route=routes.WALLET, title="Wallet · BlitzHub", image=_IMAGE, on_load=[SessionState.load, WalletState.load]
 )
 app.add_page(account, route=routes.ACCOUNT, title="Account · BlitzHub", image=_IMAGE, on_load=SessionState.load)
+app.add_page(overview, route=routes.ADMIN, title="Operators · BlitzHub", image=_IMAGE, on_load=SessionState.load)
+app.add_page(tokens, route=routes.ADMIN_TOKENS, title="Tokens · BlitzHub", image=_IMAGE, on_load=SessionState.load)
+app.add_page(token_metrics, route=routes.ADMIN_TOKEN, title="Token · BlitzHub", image=_IMAGE, on_load=SessionState.load)
+app.add_page(cohorts, route=routes.ADMIN_COHORTS, title="Cohorts · BlitzHub", image=_IMAGE, on_load=SessionState.load)
+for _page, _route in ((engine, routes.ADMIN_ENGINE), (switches, routes.ADMIN_SWITCHES), (audit, routes.ADMIN_AUDIT)):
+    app.add_page(_page, route=_route, title="Operators · BlitzHub", image=_IMAGE, on_load=SessionState.load)
 app.add_page(not_found, route=routes.NOT_FOUND, title="Not found · BlitzHub", image=_IMAGE)
 _push = Push(app, [SessionState, TokenState, WalletState])
 _push.install()

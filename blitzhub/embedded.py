@@ -17,6 +17,7 @@ from workers import indicators, reconcile, settle, trade
 log = logging.getLogger(__name__)
 
 SHUTDOWN_S: Final = 20
+LOOPS: Final = ("trade", "settle", "indicators", "reconcile")
 
 
 @asynccontextmanager

@@ -1,5 +1,6 @@
 """What lives as long as the app: the engine's services, the hub and, in embedded mode, the workers' loops."""
 
+import logging
 import os
 import sys
 from collections.abc import AsyncIterator
@@ -10,12 +11,17 @@ import fastapi
 
 from blitzhub import services
 from blitzhub.api.market_socket import open_hub
-from blitzhub.embedded import run_workers
-from engine import settings
+from blitzhub.embedded import LOOPS, run_workers
+from engine import bootstrap, metrics, self_check, settings
 from engine.bootstrap import open_services
 from engine.errors import Unavailable
+from engine.operators.room import EngineRoom
+from engine.operators.vitals import alive
 from engine.services import Services
 from engine.settings import InvalidSettings, Settings
+from engine.watching import watched
+
+_log = logging.getLogger(__name__)
 
 WRONG_SETTINGS: Final = 2
 NO_SERVER: Final = 1
@@ -33,18 +39,45 @@ def lifespan_of(api: fastapi.FastAPI, *others: Lifespan) -> Lifespan:
     @asynccontextmanager
     async def lifespan() -> AsyncIterator[None]:
         async with AsyncExitStack() as stack:
-            opened = await _opened(stack, settings.load())
+            loaded = settings.load()
+            await _watched(stack, loaded)
+            opened = await _opened(stack, loaded)
+            await _say(loaded)
             services.use(opened)
             stack.callback(services.use, None)
             api.state.services = opened
             await stack.enter_async_context(open_hub(opened))
             for other in others:
                 await stack.enter_async_context(other())
+            room = api.state.engine_room = EngineRoom(opened)
+            await stack.enter_async_context(room.open())
+            runs = ["web"]
             if opened.settings.embedded:
                 await stack.enter_async_context(run_workers(opened))
+                runs += LOOPS
+            await stack.enter_async_context(alive(opened, runs))
             yield
 
     return lifespan
+
+
+async def _say(loaded: Settings) -> None:
+    """What is configured and whether it answers: a table at a terminal, a line of the log in production."""
+    answers = await bootstrap.check(loaded)
+    if loaded.logs_json:
+        told = {each.part.name: each.words for each in answers}
+        _log.info("self-check", extra={"parts": told, "settings": self_check.configured(loaded)})
+    else:
+        sys.stdout.write(f"{self_check.table(answers, loaded)}\n")
+        sys.stdout.flush()
+
+
+async def _watched(stack: AsyncExitStack, loaded: Settings) -> None:
+    metrics.expose(metrics.WEB)
+    try:
+        await stack.enter_async_context(watched(loaded, "app"))
+    except Unavailable as error:
+        _give_up(error.detail, NO_SERVER)
 
 
 async def _opened(stack: AsyncExitStack, loaded: Settings) -> Services:

@@ -31,12 +31,15 @@ def error_boundary(*, stateful: bool) -> Component:
     return default_error_boundary(fallback_render=fallback, **unwatched)
 
 
+def nothing_here() -> Component:
+    """What stands where nothing is, and where nothing is for this visitor."""
+    return rx.el.div(
+        rx.el.h1("No token at this address.", class_name="bh-h2"),
+        link_button("To the board", href=routes.BOARD, tone="accent"),
+        class_name="bh-message",
+    )
+
+
 def not_found() -> Component:
     """The page of every address that is none."""
-    return page(
-        rx.el.div(
-            rx.el.h1("No token at this address.", class_name="bh-h2"),
-            link_button("To the board", href=routes.BOARD, tone="accent"),
-            class_name="bh-message",
-        )
-    )
+    return page(nothing_here())

@@ -9,13 +9,15 @@ from typing import Any, Final
 
 from blitzhub import figures
 from blitzhub.api.cookies import session_cookie
-from engine.accounts.sessions import account_of
+from engine.accounts.sessions import account_of, session_of
 from engine.curve import BuyQuote, Opening, OpeningRefused, Terms
 from engine.errors import Refusal
 from engine.identifiers import is_address
 from engine.ledger.withdrawals import network_fee_lamports
+from engine.operators import roles
 from engine.persistence import accounts as account_rows
 from engine.persistence import movements
+from engine.persistence import orders as order_rows
 from engine.persistence import withdrawals as withdrawal_rows
 from engine.persistence.database import Connection
 from engine.ports import Subscription
@@ -67,6 +69,31 @@ async def account_of_cookies(header: str) -> str | None:
     return None if account is None else account.account_id
 
 
+async def role_of(account_id: str) -> str:
+    """What the account may do behind the scenes: "operator", "viewer" or "" for a trader."""
+    return await roles.role_of(current(), account_id) or ""
+
+
+async def staff_of_cookies(header: str) -> roles.Staff | None:
+    """The member of staff signed in by a raw Cookie header; None for everybody else."""
+    session = await session_of(current(), session_cookie(header, settings()))
+    try:
+        return None if session is None else await roles.viewer(current(), session)
+    except roles.StaffOnly:
+        return None
+
+
+async def may_view(header: str) -> bool:
+    """Whether whoever is signed in by that Cookie header may see the operators' pages."""
+    return await staff_of_cookies(header) is not None
+
+
+async def may_operate(header: str) -> bool:
+    """Whether they may act there, now."""
+    staff = await staff_of_cookies(header)
+    return staff is not None and staff.role is roles.Role.OPERATOR and roles.is_recent(current(), staff)
+
+
 async def token(address: str) -> dict[str, Any] | None:
     """A token as the API says it, whatever its stage; None for no token and for text that is no address."""
     if not is_address(address):
@@ -106,7 +133,7 @@ async def balances(account_id: str) -> dict[str, Any]:
 
 async def own_orders(account_id: str, token_address: str, limit: int) -> list[dict[str, Any]]:
     """The account's decided orders of one token, newest first, as the API says them."""
-    read = partial(account_rows.orders_json, account_id=account_id, limit=limit, token=token_address)
+    read = partial(order_rows.orders_json, account_id=account_id, limit=limit, token=token_address)
     page, _ = await current().database.read(read)
     return page
 

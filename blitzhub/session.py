@@ -14,11 +14,15 @@ from blitzhub.components.browser import Notice, with_notice
 
 
 class SessionState(rx.State):
-    """The signed-in account of this tab; nobody until it is `known`. Amounts are decimal text, empty for none."""
+    """The signed-in account of this tab; nobody until it is `known`. Amounts are decimal text, empty for none.
+
+    `role` is what a member of staff may do, empty for a trader: it shows links, and guards nothing.
+    """
 
     address: str = ""
     lamports: str = ""
     localnet: bool = False
+    role: str = ""
     known: bool = False
     notices: list[Notice] = rx.field(default_factory=list)
 
@@ -27,6 +31,7 @@ class SessionState(rx.State):
         """Read the account and its balance; run when a page opens."""
         self.localnet = services.settings().localnet
         await self._read_account()
+        self.role = await services.role_of(self.address) if self.address else ""
         self.known = True
 
     async def _account(self) -> str | None:
@@ -36,7 +41,7 @@ class SessionState(rx.State):
     async def _read_account(self) -> None:
         account = await self._account()
         if account is None:
-            self.address = self.lamports = ""
+            self.address = self.lamports = self.role = ""
             return
         balances = await services.balances(account)
         self.address = account

@@ -8,6 +8,7 @@ from functools import partial
 from pathlib import Path
 from urllib.parse import urlsplit
 
+from engine import crash_points, metrics
 from engine.adapters.broker_sqlite import SqliteBroker
 from engine.adapters.bus_memory import MemoryBus, MemoryCache
 from engine.adapters.bus_redis import RedisBus
@@ -25,6 +26,7 @@ from engine.collector import calm_collector
 from engine.persistence.database import ConnectionOptions, Database
 from engine.persistence.trading import held_tokens, queued_tokens
 from engine.ports import Broker, Bus, Cache, Chain, Clock, KeyStore, Signer
+from engine.self_check import Answer, Part, ask, masked
 from engine.services import Services
 from engine.settings import InvalidSettings, Settings, fallback_urls
 from engine.settlement.signer import LocalSigner
@@ -42,6 +44,7 @@ async def open_services(settings: Settings) -> AsyncIterator[Services]:
         InvalidSettings: a URL names a part that does not exist.
         Unavailable: the database or the broker cannot be reached; the sentence names the setting.
     """
+    crash_points.arm(settings.crash_points)
     async with AsyncExitStack() as stack:
         database = open_database(settings)
         stack.callback(database.close)
@@ -55,6 +58,8 @@ async def open_services(settings: Settings) -> AsyncIterator[Services]:
         signer = _signer(settings, database, clock)
         stack.push_async_callback(signer.close)
         stack.enter_context(calm_collector())
+        metrics.expose(metrics.BUS)
+        _watch(database)
         yield Services(
             settings=settings,
             clock=clock,
@@ -97,21 +102,74 @@ def open_database(settings: Settings) -> Database:
     return Database(settings.database_url, options)
 
 
+def _watch(database: Database) -> None:
+    metrics.expose(metrics.DATABASE)
+    metrics.statements.by(lambda: database.statements)
+    metrics.connections.by(lambda: database.connections_in_use)
+    metrics.pool_size.by(lambda: database.pool_size)
+    metrics.waiting_calls.by(lambda: database.waiting_calls)
+
+
+async def check(settings: Settings) -> list[Answer]:
+    """Ask every part that the settings name by itself, whatever became of the others; nothing is migrated.
+
+    Raises:
+        InvalidSettings: a URL names a part that does not exist.
+    """
+    async with AsyncExitStack() as stack:
+        database = open_database(settings)
+        stack.callback(database.close)
+        broker = _unopened_broker(settings, database)
+        stack.push_async_callback(broker.close)
+        chain = _chain(settings)
+        stack.push_async_callback(chain.close)
+        bus, _ = await open_bus_and_cache(settings, SystemClock(), stack, is_watched=False)
+        ask_database, ask_signer = None, None
+        if not _is_new(database):  # asking makes neither a file nor a key
+            signer = _signer(settings, database, SystemClock())
+            stack.push_async_callback(signer.close)
+            ask_database, ask_signer = database.check, signer.check
+        in_memory = settings.redis_url.startswith("memory:")
+        return await ask(
+            [
+                Part("database", "BLITZ_DATABASE_URL", database.place, ask_database),
+                Part(
+                    "orders",
+                    "BLITZ_BROKER_URL",
+                    masked(settings.broker_url),
+                    None if settings.embedded else broker.check,
+                ),
+                Part("bus, cache", "BLITZ_REDIS_URL", masked(settings.redis_url), None if in_memory else bus.check),
+                Part("chain", "BLITZ_SOLANA_RPC_URL", masked(settings.solana_rpc_url), chain.slot),
+                Part("signer", "BLITZ_SIGNER_URL", masked(settings.signer_url), ask_signer),
+            ]
+        )
+
+
+def _is_new(database: Database) -> bool:
+    """Whether the first start is still to make it."""
+    return database.is_sqlite and not Path(str(database.url.database)).exists()
+
+
 async def _broker(settings: Settings, database: Database) -> Broker:
-    broker: SqliteBroker | RabbitBroker
-    if settings.embedded:
-        broker = SqliteBroker(database)
-    elif urlsplit(settings.broker_url).scheme in ("amqp", "amqps"):
-        tokens, held = (partial(database.read, each) for each in (queued_tokens, held_tokens))
-        broker = RabbitBroker(settings.broker_url, tokens, settings.broker_prefix, held)
-    else:
-        kind = urlsplit(settings.broker_url).scheme  # never the URL itself: it may hold a password
-        raise InvalidSettings(f"BLITZ_BROKER_URL began with {kind!r}; known are 'sqlite', amqp:// and amqps://")
+    broker = _unopened_broker(settings, database)
     await broker.open()
     return broker
 
 
-async def open_bus_and_cache(settings: Settings, clock: Clock, stack: AsyncExitStack) -> tuple[Bus, Cache]:
+def _unopened_broker(settings: Settings, database: Database) -> SqliteBroker | RabbitBroker:
+    if settings.embedded:
+        return SqliteBroker(database)
+    if urlsplit(settings.broker_url).scheme not in ("amqp", "amqps"):
+        kind = urlsplit(settings.broker_url).scheme  # never the URL itself: it may hold a password
+        raise InvalidSettings(f"BLITZ_BROKER_URL began with {kind!r}; known are 'sqlite', amqp:// and amqps://")
+    tokens, held = (partial(database.read, each) for each in (queued_tokens, held_tokens))
+    return RabbitBroker(settings.broker_url, tokens, settings.broker_prefix, held)
+
+
+async def open_bus_and_cache(
+    settings: Settings, clock: Clock, stack: AsyncExitStack, *, is_watched: bool = True
+) -> tuple[Bus, Cache]:
     """Bus and cache, closed by the stack. A Redis that is away is no reason not to start: nothing waits for it."""
     if settings.redis_url.startswith("memory:"):
         memory = MemoryBus()
@@ -127,6 +185,8 @@ async def open_bus_and_cache(settings: Settings, clock: Clock, stack: AsyncExitS
         log.error("alert=redis_away the server of BLITZ_REDIS_URL does not answer, going on without: %s", error)
     prefix = f"bh:{settings.env}:"
     queue = SideQueue(redis)
+    if is_watched:
+        metrics.bus_dropped.by(lambda: queue.dropped)
     stack.push_async_callback(queue.close)
     bus = RedisBus(redis, queue, prefix)
     stack.push_async_callback(bus.close)
@@ -145,6 +205,7 @@ async def open_signer(settings: Settings) -> AsyncIterator[LocalSigner]:
         database = open_database(settings)
         stack.callback(database.close)
         database.open()
+        _watch(database)
         signer = _local_signer(settings, database, await _clock(database, stack))
         stack.push_async_callback(signer.close)
         yield signer

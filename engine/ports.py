@@ -44,6 +44,14 @@ class Consumer(Protocol):
         """Wait for at least one message and return at most `limit`, in arrival order."""
         ...
 
+    def waiting(self) -> Sequence[Delivery]:
+        """What has arrived and was not taken yet, in arrival order, without the orders of held tokens."""
+        ...
+
+    def owned(self) -> int:
+        """Of how many tokens the orders come here."""
+        ...
+
     async def ack(self, batch: Sequence[Delivery]) -> None:
         """Forget every message of the batch; called once, after the commit that executed it."""
         ...
@@ -51,6 +59,13 @@ class Consumer(Protocol):
     async def close(self) -> None:
         """Stop receiving; what was not acknowledged will be delivered again."""
         ...
+
+
+class Depth(NamedTuple):
+    """Orders of one token that no consumer has; when the oldest was accepted, where the broker can tell."""
+
+    orders: int
+    oldest_at_ms: int | None
 
 
 class Broker(Protocol):
@@ -83,6 +98,14 @@ class Broker(Protocol):
 
     async def check(self) -> None:
         """Raises `engine.errors.Unavailable` when an order could not be queued now."""
+        ...
+
+    async def depths(self, tokens: Sequence[TokenAddress]) -> dict[TokenAddress, Depth]:
+        """How many orders of these tokens wait here; a token that nobody knows is left out.
+
+        Raises:
+            engine.errors.Unavailable: the broker is out of reach.
+        """
         ...
 
     async def dead_letters(self) -> Consumer | None:
@@ -146,6 +169,10 @@ class Cache(Protocol):
 
     async def get(self, key: str) -> bytes | None:
         """The value, or None when unknown, expired or out of reach."""
+        ...
+
+    async def take(self, key: str) -> bytes | None:
+        """The value, which is then unknown: of several who ask at once, one gets it."""
         ...
 
     async def set(self, key: str, value: bytes, ttl_ms: int) -> None:

@@ -6,6 +6,7 @@ import time
 from collections.abc import Awaitable, Callable
 from typing import Final
 
+from engine import metrics
 from engine.errors import Unavailable
 from engine.persistence.database import DatabaseError
 from engine.services import Services
@@ -33,6 +34,14 @@ class Readiness:
         self._asking = asyncio.Lock()
         self._missing: list[str] = []
         self._good_until_s = 0.0
+        metrics.expose(metrics.READINESS)
+        metrics.part_up.by(self._up)
+
+    def _up(self) -> dict[str, float] | None:
+        """Which parts answered; None before anybody asked."""
+        if not self._good_until_s:
+            return None
+        return {name: float(name not in self._missing) for name in self._questions}
 
     async def missing(self) -> list[str]:
         """The names of the parts that do not answer within 1.5 s; a change is logged with its reason."""

@@ -13,9 +13,10 @@ from pathlib import Path
 from typing import Final
 from urllib.parse import urlsplit
 
+from engine.identifiers import is_address
 from engine.units import MAX_AMOUNT
 
-SHARED_COMMIT_SPACING_MS: Final = 25
+SHARED_COMMIT_SPACING_MS: Final = 28
 """The default of `commit_spacing_ms` where workers are processes of their own and the database counts statements."""
 
 
@@ -26,6 +27,14 @@ class InvalidSettings(ValueError):
 class Environment(StrEnum):
     DEVELOPMENT = "development"
     PRODUCTION = "production"
+
+
+class LogFormat(StrEnum):
+    """`auto` is JSON in production and text everywhere else."""
+
+    AUTO = "auto"
+    TEXT = "text"
+    JSON = "json"
 
 
 @dataclass(frozen=True, slots=True)
@@ -54,6 +63,7 @@ class Settings:
     public_url: str = "http://localhost:8600"
     backend: str = "local"
     trusted_proxies: str = ""
+    crash_points: str = ""
 
     database_pool_size: int = 4
     database_lock_timeout_ms: int = 3_000
@@ -65,7 +75,7 @@ class Settings:
     creator_share_percent: int = 30
     minimum_buy_lamports: int = 10_000_000
     order_deadline_ms: int = 60_000
-    batch_limit: int = 500
+    batch_limit: int = 1_000
     commit_spacing_ms: int = 0
 
     confirm_poll_ms: int = 500
@@ -83,11 +93,16 @@ class Settings:
     withdrawal_delay_ms: int = 3_600_000
     treasury_address: str = ""
     operators: str = ""
+    viewers: str = ""
+    operator_reauthentication_ms: int = 900_000
     fee_payer_low_lamports: int = 5_000_000_000
     withdrawals_hourly_lamports: int = 1_000_000_000_000
     market_frames_per_s: int = 5
     sockets_per_address: int = 100
     requests_per_s: int = 20
+    metrics_host: str = "127.0.0.1"
+    metrics_port: int = 0
+    log_format: LogFormat = LogFormat.AUTO
 
     @property
     def localnet(self) -> bool:
@@ -99,6 +114,13 @@ class Settings:
         """Whether the browser will keep a Secure cookie: over https, and over http on this machine only."""
         url = urlsplit(self.public_url)
         return url.scheme == "https" or url.hostname in ("127.0.0.1", "localhost")
+
+    @property
+    def logs_json(self) -> bool:
+        """Whether a line of the log is a JSON object: where programs read it, and nobody at a terminal."""
+        if self.log_format is LogFormat.AUTO:
+            return self.env is Environment.PRODUCTION
+        return self.log_format is LogFormat.JSON
 
     @property
     def embedded(self) -> bool:
@@ -124,13 +146,12 @@ def load(environ: Mapping[str, str] | None = None) -> Settings:
 
 
 def _read(name: str, raw: str, default: object) -> object:
-    if isinstance(default, Environment):
+    if isinstance(default, StrEnum):
         try:
-            return Environment(raw)
+            return type(default)(raw)
         except ValueError as error:
-            raise InvalidSettings(
-                f"BLITZ_{name.upper()} was {raw!r}, expected one of {', '.join(Environment)}"
-            ) from error
+            expected = ", ".join(type(default))
+            raise InvalidSettings(f"BLITZ_{name.upper()} was {raw[:80]!r}, expected one of {expected}") from error
     if isinstance(default, int):
         return _whole(name, raw)
     return Path(raw) if isinstance(default, Path) else raw
@@ -143,9 +164,16 @@ _MAY_BE_ZERO: Final = {
     "commit_spacing_ms",
     "compute_unit_price_microlamports",
     "withdrawal_delay_ms",
+    "metrics_port",
 }
-_AT_MOST: Final = {"fee_bps": 9_999, "creator_share_percent": 100, "batch_limit": 500, "database_pool_size": 100}
-"""A batch locks two balances an order: over 500 they no longer fit one IN list, which takes them in one order."""
+_AT_MOST: Final = {
+    "fee_bps": 9_999,
+    "creator_share_percent": 100,
+    "batch_limit": 1_000,
+    "database_pool_size": 100,
+    "metrics_port": 65_535,
+}
+"""A batch asks which of its orders are known: 1,000 fit one IN list on Oracle."""
 
 
 def _whole(name: str, raw: str) -> int:
@@ -153,6 +181,11 @@ def _whole(name: str, raw: str) -> int:
     if not (raw.isascii() and raw.isdecimal() and len(raw) <= 19 and least <= int(raw) <= most):
         raise InvalidSettings(f"BLITZ_{name.upper()} was {raw[:80]!r}, expected a whole number from {least} to {most}")
     return int(raw)
+
+
+def wallets_of(listed: str) -> list[str]:
+    """The wallets of BLITZ_OPERATORS or BLITZ_VIEWERS."""
+    return [each.strip() for each in listed.split(",") if each.strip()]
 
 
 _BACKEND_NAME: Final = re.compile(r"[A-Za-z0-9.-]{1,40}")
@@ -182,12 +215,17 @@ def _completed(settings: Settings) -> Settings:
         keys_url=settings.keys_url or _own_keys(settings),
     )
     _check_signer(settings.signer_url)
+    if settings.crash_points and (settings.env is Environment.PRODUCTION or not settings.localnet):
+        raise InvalidSettings("BLITZ_CRASH_POINTS is for tests: it is refused in production and beside any real chain")
     if settings.env is Environment.PRODUCTION:
         _refuse_embedded(settings)
     if not _BACKEND_NAME.fullmatch(settings.backend):
         raise InvalidSettings("BLITZ_BACKEND must be 1 to 40 letters, digits, dots and hyphens")
     _check_networks(settings.trusted_proxies)
     fallback_urls(settings.solana_fallbacks)
+    for name, listed in (("OPERATORS", settings.operators), ("VIEWERS", settings.viewers)):
+        if not all(is_address(wallet) for wallet in wallets_of(listed)):
+            raise InvalidSettings(f"BLITZ_{name} must be addresses of wallets, separated by commas")
     if settings.broker_url == "sqlite" and not settings.database_url.startswith("sqlite:"):
         raise InvalidSettings("BLITZ_BROKER_URL was 'sqlite', which needs BLITZ_DATABASE_URL to be sqlite as well")
     return settings

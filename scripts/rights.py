@@ -12,8 +12,10 @@ from typing import Final
 
 from sqlmodel import SQLModel
 
+from engine.indicators.tallies import FIGURES
 from engine.persistence import tables
 from engine.persistence.database import VERSION_TABLE
+from engine.persistence.indicators import FIGURES as MEASURED
 from engine.persistence.trading import BALANCE_STATE, CANDLE_STATE, TOKEN_STATE
 
 assert tables.TokenRow, "importing the tables registers them"
@@ -25,7 +27,7 @@ Changes = Mapping[str, tuple[str, ...]]
 """Table → what may be done besides reading: `insert`, `delete`, and each column that may be updated."""
 
 _EMBEDDED: Final = {"broker_journal", "broker_queues"}
-_SIGN_IN: Final = {"sessions", "nonces", "api_keys"}
+_WEB_ONLY: Final = {"sessions", "nonces", "api_keys", "roles", "audit_log", "tallies", "tallied"}
 _SETTLEMENT_STATE: Final = (
     "state", "attempt", "errors", "error", "signature", "signed_bytes", "last_valid_block_height", "slot",
     "fee_lamports", "confirmed_at_ms", "worker",
@@ -44,12 +46,12 @@ _EXECUTING: Final[Changes] = {
 
 READS: Final[Mapping[str, set[str]]] = {
     "web": {*TABLES} - _EMBEDDED,
-    "trade": {*TABLES} - _EMBEDDED - _SIGN_IN - {"images", "withdrawals", "releases", "sweeps"},
-    "settle": {*TABLES} - _EMBEDDED - _SIGN_IN - {"images"},
+    "trade": {*TABLES} - _EMBEDDED - _WEB_ONLY - {"images", "withdrawals", "releases", "sweeps"},
+    "settle": {*TABLES} - _EMBEDDED - _WEB_ONLY - {"images"},
     "sign": {"settlements", "tokens", "wallets", "withdrawals", "switches"},
-    "stream": {"tokens", "trades", "candles"},
-    "indicators": {"tokens", "trades", "candles"},
-    "reconcile": {*TABLES} - _EMBEDDED - _SIGN_IN - {"images"},
+    "stream": {"tokens", "trades", "candles", "balances", "orders", "settlements", "reports"},
+    "indicators": {"tokens", "trades", "balances", "tallies", "tallied", "reports"},
+    "reconcile": {*TABLES} - _EMBEDDED - _WEB_ONLY - {"images"},
 }
 """Kind of process → what it may read."""
 
@@ -57,11 +59,14 @@ WRITES: Final[Mapping[str, Changes]] = {
     "web": {
         "accounts": ("insert", "simulated"),
         "wallets": ("insert",),
-        "tokens": ("insert", "holders", "seq", "creator_fees_lamports", "updated_at_ms"),
+        "tokens": ("insert", "holders", "seq", "creator_fees_lamports", "updated_at_ms", "paused", "held", "hidden"),
         "settlements": ("insert", "state"),
         "withdrawals": ("insert",),
         "transfers": ("insert",),
-        "balances": ("insert", "delete", *BALANCE_STATE),
+        "balances": ("insert", "delete", *BALANCE_STATE, "frozen"),
+        "pauses": ("insert", "delete"),
+        "parked_orders": ("wanted", "wanted_note"),
+        "audit_log": ("insert",),
         "images": ("insert",),
         "sessions": ("insert", "delete", "seen_at_ms"),
         "api_keys": ("insert", "used_at_ms", "revoked_at_ms"),
@@ -69,7 +74,7 @@ WRITES: Final[Mapping[str, Changes]] = {
     },
     "trade": {
         **_EXECUTING,
-        "parked_orders": ("insert", "body", "cause", "state", "note", "parked_at_ms", "ended_at_ms"),
+        "parked_orders": ("insert", "body", "cause", "state", "note", "parked_at_ms", "ended_at_ms", "wanted"),
         "trials": ("insert", "delete", "begun", "begun_at_ms"),
     },
     "settle": {
@@ -85,7 +90,12 @@ WRITES: Final[Mapping[str, Changes]] = {
     },
     "sign": {"wallets": ("insert",)},
     "stream": {},
-    "indicators": {"tokens": ("volume_24h_lamports",)},
+    "indicators": {
+        "tokens": (*MEASURED, "measured_at_ms"),
+        "tallies": ("insert", "delete", *FIGURES),
+        "tallied": ("insert", "delete", "seq", "on_pool"),
+        "reports": ("insert", "body", "made_at_ms"),
+    },
     "reconcile": {
         "reports": ("insert", "body", "made_at_ms"),
         "switches": ("insert", "is_set", "reason", "changed_by", "changed_at_ms"),
@@ -96,6 +106,12 @@ right to update something of it, and `simulated` does no harm."""
 
 ROLES: Final = tuple(READS)
 HEAD: Final = "-- Made by `python -m scripts.rights`, which says why; run again after every migration. Do not edit.\n"
+
+ENDS_STALLED: Final = """
+-- A process that froze within a statement keeps its rows; the trade workers wait for them and end its session, whosever
+-- it is (engine/persistence/stalled.py). Without this right they end their own user's only.
+DO $$ BEGIN GRANT pg_signal_backend, pg_read_all_stats TO blitz_trade;
+EXCEPTION WHEN insufficient_privilege THEN RAISE WARNING 'blitz_trade may not end stalled sessions'; END $$;"""
 
 
 def rights(role: str) -> Iterator[tuple[str, list[str], list[str]]]:
@@ -134,7 +150,7 @@ def postgresql() -> str:
             if columns:
                 granted.append(f"UPDATE ({', '.join(columns)})")
             lines.append(f"GRANT {', '.join(granted)} ON {name} TO blitz_{role};")
-    return "\n".join([*lines, "\nCOMMIT;", ""])
+    return "\n".join([*lines, ENDS_STALLED, "\nCOMMIT;", ""])
 
 
 def oracle() -> str:

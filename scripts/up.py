@@ -34,12 +34,16 @@ PROCESSES = (
 PORTS = ("BLITZ_PORT", "BLITZ_EU_PORT", "BLITZ_NA_PORT", "BLITZ_EU_STREAM_PORT", "BLITZ_NA_STREAM_PORT")
 """The door's, then those behind it."""
 
+WATCHED = 10
+"""Processes that answer at BLITZ_METRICS_PORTS + 1 and so on, in the order of the Procfile."""
+
 DEFAULTS = {
     "BLITZ_PORT": "8600",
     "BLITZ_EU_PORT": "8611",
     "BLITZ_NA_PORT": "8612",
     "BLITZ_EU_STREAM_PORT": "8613",
     "BLITZ_NA_STREAM_PORT": "8614",
+    "BLITZ_METRICS_PORTS": "8620",
     "BLITZ_LOCALNET_PORT": "8899",
     "BLITZ_LOCALNET_CONFIRM_MS": "350",
     "BLITZ_DATA_DIR": ".blitz/up",
@@ -89,6 +93,9 @@ def prepare_environment() -> list[str]:
     ports = {name: start.read_port(name) for name in PORTS}
     for name, port in ports.items():
         start.check_free(port, name)
+    first = start.read_port("BLITZ_METRICS_PORTS")
+    for port in range(first + 1, first + 1 + WATCHED):
+        start.check_free(port, "BLITZ_METRICS_PORTS")
     names = [*PROCESSES]
     if not os.environ.get("BLITZ_SOLANA_RPC_URL"):
         start.prepare_localnet()

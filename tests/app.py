@@ -9,7 +9,7 @@ import time
 import urllib.error
 import urllib.request
 from collections.abc import Iterator
-from contextlib import contextmanager
+from contextlib import ExitStack, contextmanager
 from pathlib import Path
 
 import pytest
@@ -28,6 +28,19 @@ def free_port() -> int:
         probe.bind(("127.0.0.1", 0))
         port: int = probe.getsockname()[1]
         return port
+
+
+def free_port_range(count: int) -> int:
+    """The first of so many ports in a row that nothing listens on."""
+    while True:
+        first = free_port()
+        with ExitStack() as stack:
+            try:
+                for port in range(first, first + count):
+                    stack.enter_context(socket.socket()).bind(("127.0.0.1", port))
+            except (OSError, OverflowError):
+                continue
+            return first
 
 
 class App:
@@ -50,6 +63,15 @@ class App:
     def environment(self) -> dict[str, str]:
         """The environment it runs in: what opens the same services elsewhere."""
         return dict(self._environment)
+
+    def set(self, **settings: str) -> None:
+        """Settings of the next start."""
+        self._environment |= settings
+
+    def start_again(self) -> None:
+        """Stop it and start it."""
+        self.stop()
+        self.start()
 
     def start(self) -> None:
         """Start the process and wait until it answers."""

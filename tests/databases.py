@@ -8,6 +8,7 @@ from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
 from typing import Final
+from unittest.mock import patch
 from uuid import uuid4
 
 import pytest
@@ -16,7 +17,7 @@ from sqlalchemy.engine import make_url
 from sqlalchemy.exc import OperationalError
 from sqlmodel import SQLModel
 
-from engine.persistence import tables
+from engine.persistence import bulk, tables
 from engine.persistence.database import ConnectionOptions, Database
 from tests.oracle import oracle_rules
 
@@ -53,9 +54,10 @@ def database_of(kind: str, request: pytest.FixtureRequest, directory: Path) -> I
         opened = emptied(request.getfixturevalue("oracle_url"), ORACLE_OPTIONS)
     else:
         opened = copied(request.getfixturevalue("migrated"), directory / "ledger.db")
-    with opened as database:
+    with opened as database, patch.dict(bulk._SELECTS):
         if kind == "oracle-rules":
             oracle_rules(database)
+            del bulk._SELECTS["sqlite"]
         yield database
 
 

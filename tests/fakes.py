@@ -1,6 +1,7 @@
 """The outside world of a test: real SQLite, keys, bus and cache; a clock, broker and chain that a test can steer."""
 
 import shutil
+from collections import Counter
 from collections.abc import AsyncIterator, Iterator, Sequence
 from contextlib import contextmanager
 from dataclasses import replace
@@ -9,6 +10,7 @@ from typing import Any
 
 from engine.adapters.bus_memory import MemoryBus, MemoryCache
 from engine.adapters.keys_seed import SeedKeyStore
+from engine.errors import Unavailable
 from engine.identifiers import TokenAddress
 from engine.persistence.database import Database
 from engine.ports import (
@@ -19,6 +21,7 @@ from engine.ports import (
     ChainBalances,
     ChainTip,
     Consumer,
+    Depth,
     SignatureStatus,
 )
 from engine.services import Services
@@ -62,6 +65,12 @@ class FakeBroker:
         if self.failure is not None:
             raise self.failure
         self.published.append((token, body))
+
+    async def depths(self, tokens: Sequence[TokenAddress]) -> dict[TokenAddress, Depth]:
+        if isinstance(self.failure, Unavailable):
+            raise self.failure
+        counted = Counter(token for token, _ in self.published)
+        return {token: Depth(counted[token], None) for token in tokens}
 
     async def consume(self) -> Consumer:
         raise NotImplementedError("this broker has no consumers")

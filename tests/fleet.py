@@ -69,9 +69,10 @@ class Fleet:
         self._environment = environment
         self.workers: list[Worker] = []
 
-    def start(self, skew_s: int = 0) -> Worker:
-        """One worker more."""
-        self.workers.append(Worker(self._environment, self._directory / f"worker{len(self.workers)}.log", skew_s))
+    def start(self, skew_s: int = 0, **settings: str) -> Worker:
+        """One worker more, with these settings of its own."""
+        log = self._directory / f"worker{len(self.workers)}.log"
+        self.workers.append(Worker(self._environment | settings, log, skew_s))
         return self.workers[-1]
 
     def kill(self) -> None:

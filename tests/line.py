@@ -4,7 +4,9 @@ import asyncio
 import threading
 from collections.abc import Coroutine, Iterator
 from contextlib import contextmanager, suppress
-from typing import Any, Final
+from typing import Any, Final, TypeVar
+
+AnyLine = TypeVar("AnyLine", bound="Line")
 
 _CHUNK: Final = 65_536
 _LIMIT_S: Final = 10.0
@@ -82,25 +84,35 @@ class Line:
         except OSError:
             writer.transport.abort()
             return
-        self._start(self._forward(reader, far_writer), far_writer)
-        await self._forward(far_reader, writer)
+        self._start(self._forward(reader, far_writer, writer), far_writer)
+        await self._forward(far_reader, writer, far_writer)
 
-    async def _forward(self, reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
+    async def _forward(
+        self, reader: asyncio.StreamReader, writer: asyncio.StreamWriter, back: asyncio.StreamWriter
+    ) -> None:
+        """Pass bytes on to `writer` until their end; `back` is the connection's other direction."""
         try:
             with suppress(OSError):
                 while data := await reader.read(_CHUNK):
                     await self._moving.wait()
-                    writer.write(data)
-                    await writer.drain()
+                    if not await self._pass(data, writer):
+                        writer.transport.abort()
+                        back.transport.abort()
         finally:
             writer.close()
             self._writers.discard(writer)
 
+    async def _pass(self, data: bytes, writer: asyncio.StreamWriter) -> bool:
+        """Send these bytes on; False breaks the connection."""
+        writer.write(data)
+        await writer.drain()
+        return True
+
 
 @contextmanager
-def line_to(host: str, port: int) -> Iterator[Line]:
+def line_to(host: str, port: int, kind: type[AnyLine] = Line) -> Iterator[AnyLine]:  # type: ignore[assignment]
     """A line while the block runs."""
-    line = Line(host, port)
+    line = kind(host, port)
     try:
         yield line
     finally:

@@ -6,7 +6,7 @@ differs in silence. None of it replaces a run against BLITZ_TEST_ORACLE_URL.
 """
 
 import re
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 from typing import Any, Final
 
 from sqlalchemy import (
@@ -75,19 +75,28 @@ def dialect(version: int) -> Dialect:
 DIALECTS: Final = {19: dialect(19), 23: dialect(23)}
 
 
-def statement_problems(statement: ClauseElement, **how: Any) -> list[str]:
-    """What Oracle would refuse or misunderstand in it; nothing for a DDL or a test's own text."""
+def statement_problems(statement: ClauseElement, given: Mapping[str, Any] | None = None, **how: Any) -> list[str]:
+    """What Oracle would refuse or misunderstand in it; nothing for a DDL or a test's own text.
+
+    `given` are the values it is executed with: without them the text of an IN list that they fill is not known.
+    """
     if isinstance(statement, (TextClause, ExecutableDDLElement)):
         return []
     problems: list[str] = []
     for version, target in DIALECTS.items():
-        keywords = {"compile_kwargs": {"render_postcompile": True}} | how
-        problems += [f"{version}: {problem}" for problem in _problems(statement.compile(dialect=target, **keywords))]
+        if given:
+            compiled = statement.compile(dialect=target, column_keys=list(given), **how)
+            expanded = compiled.construct_expanded_state(given)
+            text, values = expanded.statement, expanded.parameters
+        else:
+            keywords = {"compile_kwargs": {"render_postcompile": True}} | how
+            compiled = statement.compile(dialect=target, **keywords)
+            text, values = str(compiled), compiled.params
+        problems += [f"{version}: {problem}" for problem in _problems(compiled, text, values)]
     return problems
 
 
-def _problems(compiled: Compiled) -> Iterator[str]:
-    text = str(compiled)
+def _problems(compiled: Compiled, text: str, values: Mapping[str, Any]) -> Iterator[str]:
     for name, pattern in FORBIDDEN.items():
         if re.search(pattern, text, re.IGNORECASE):
             yield f"{name} in {text}"
@@ -96,7 +105,7 @@ def _problems(compiled: Compiled) -> Iterator[str]:
             yield f"the name {name} is longer than {LONGEST_NAME}"
     if compiled.escaped_bind_names:
         yield f"parameters named by reserved words or with odd characters: {dict(compiled.escaped_bind_names)}"
-    if "" in compiled.params.values():
+    if "" in values.values():
         yield f"an empty string, which is NULL there, in {text}"
     if longest_in_list(text) > IN_LIMIT:
         yield f"more than {IN_LIMIT} members in an IN list"

@@ -4,15 +4,18 @@ import asyncio
 import os
 import socket
 import uuid
-from collections.abc import AsyncIterator, Iterable, Iterator
+from collections.abc import AsyncIterator, Coroutine, Iterable, Iterator
+from concurrent.futures import ThreadPoolExecutor
 from contextlib import asynccontextmanager, contextmanager
-from typing import Final
+from typing import Any, Final, TypeVar
 from urllib.parse import urlsplit
 
 import aiormq
 import pytest
 
 from engine.adapters.rabbitmq.topology import Topology
+
+Result = TypeVar("Result")
 
 LIMIT_S: Final = 30.0
 """For anything asked of the server: one that hangs must fail a test, not stop it."""
@@ -50,6 +53,12 @@ async def channel() -> AsyncIterator[aiormq.abc.AbstractChannel]:
     finally:
         async with asyncio.timeout(LIMIT_S):
             await connection.close()
+
+
+def apart(work: Coroutine[Any, Any, Result]) -> Result:
+    """Run it on a thread of its own, where no loop runs yet."""
+    with ThreadPoolExecutor(1) as thread:
+        return thread.submit(asyncio.run, work).result(LIMIT_S)
 
 
 async def delete(topology: Topology, tokens: Iterable[str]) -> None:

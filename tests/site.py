@@ -18,7 +18,7 @@ from engine.adapters.rabbitmq.broker import RabbitBroker
 from engine.identifiers import AccountId, TokenAddress
 from engine.persistence.database import Database
 from tests import rabbit
-from tests.app import App, running_app
+from tests.app import App, free_port, running_app
 from tests.fleet import Fleet, Worker, fleet
 from tests.ledger import ONE_SOL, deposit, list_tokens, token
 from tests.line import Line, line_to
@@ -61,6 +61,8 @@ class Site:
     prefix: str
     keypair: Keypair
     tokens: list[TokenAddress]
+    ports: dict[str, int]
+    """Where each job answers for its metrics."""
     sent: dict[str, TokenAddress] = field(default_factory=dict)
     cookies: dict[str, str] = field(default_factory=dict)
 
@@ -127,7 +129,7 @@ def running_site(data: Path, tokens: int = 2) -> Iterator[Site]:
     with ExitStack() as stack:
         chain = stack.enter_context(running_localnet(data / "chain"))
         cluster = stack.enter_context(postgresql_cluster())
-        redis_port = stack.enter_context(redis_server())
+        redis_port = stack.enter_context(redis_server()).port
         prefix = stack.enter_context(rabbit.own_prefix(listed))
         lines = Lines(
             *(stack.enter_context(line_to(*to)) for to in 2 * (("127.0.0.1", cluster.port), (host, port))),
@@ -156,11 +158,13 @@ def running_site(data: Path, tokens: int = 2) -> Iterator[Site]:
             "BLITZ_DATABASE_URL": cluster.url(lines.worker_database.port),
             "BLITZ_BROKER_URL": broker_url(lines.worker_broker),
         }
+        ports = {"app": free_port(), "trade": free_port()}
+        of_app["BLITZ_METRICS_PORT"] = str(ports["app"])
         app = stack.enter_context(running_app(data, chain, shared | of_app))
         workers = stack.enter_context(fleet(data, database, prefix, chain.rpc_url, **(shared | of_worker)))
-        site = Site(cluster, lines, app, workers, database, prefix, Keypair(), listed)
+        site = Site(cluster, lines, app, workers, database, prefix, Keypair(), listed, ports)
         asyncio.run(_enter(site))
-        workers.start()
+        workers.start(BLITZ_METRICS_PORT=str(ports["trade"]))
         yield site
 
 

@@ -10,14 +10,19 @@ import urllib.error
 import urllib.request
 import uuid
 from collections.abc import Iterator
-from contextlib import contextmanager
+from contextlib import closing, contextmanager
 from pathlib import Path
 from typing import Final
 
 import pytest
+from sqlalchemy import select
 
-from scripts.up import find_haproxy
-from tests.app import BUILT_PAGE, ROOT, free_port
+from engine.adapters.rabbitmq.topology import Topology
+from engine.persistence.database import Database
+from engine.persistence.trading import TOKENS
+from scripts.up import WATCHED, find_haproxy
+from tests import rabbit
+from tests.app import BUILT_PAGE, ROOT, free_port, free_port_range
 from tests.localnet import free_port_pair
 from tests.rabbit import URL as BROKER_URL
 from tests.rabbit import needs_rabbitmq
@@ -40,6 +45,7 @@ class Stack:
             "BLITZ_NA_PORT": str(free_port()),
             "BLITZ_EU_STREAM_PORT": str(free_port()),
             "BLITZ_NA_STREAM_PORT": str(free_port()),
+            "BLITZ_METRICS_PORTS": str(free_port_range(WATCHED) - 1),
             "BLITZ_LOCALNET_PORT": str(free_port_pair()),
             "BLITZ_DATA_DIR": str(data),
             "BLITZ_DATABASE_URL": database_url,
@@ -47,6 +53,8 @@ class Stack:
             "BLITZ_BROKER_PREFIX": f"test-{uuid.uuid4().hex[:12]}",
             "BLITZ_REDIS_URL": REDIS_URL,
             "BLITZ_PUBLIC_URL": self.url,
+            "BLITZ_SIGNER_WEB_TOKEN": uuid.uuid4().hex,
+            "BLITZ_SIGNER_SETTLE_TOKEN": uuid.uuid4().hex,
             **settings,
         }
         self._environment.pop("BLITZ_SOLANA_RPC_URL", None)
@@ -57,6 +65,17 @@ class Stack:
     def told(self) -> str:
         """What every process has logged so far."""
         return self._log.read_text(errors="replace")
+
+    @property
+    def metrics_ports(self) -> list[int]:
+        """Where the processes answer for their metrics, in the order of the Procfile."""
+        first = int(self._environment["BLITZ_METRICS_PORTS"]) + 1
+        return [*range(first, first + WATCHED)]
+
+    @property
+    def secrets(self) -> tuple[str, ...]:
+        """What no log may hold."""
+        return self._environment["BLITZ_SIGNER_WEB_TOKEN"], self._environment["BLITZ_SIGNER_SETTLE_TOKEN"]
 
     @property
     def prefix(self) -> str:
@@ -92,13 +111,17 @@ class Stack:
             time.sleep(0.1)
         raise AssertionError(f"{continent} did not come to {backend}: {self._log.read_text()[-5_000:]}")
 
-    def kill(self, name: str) -> None:
-        """End a process of the Procfile with SIGKILL, as a crash would; what keeps it will start it again."""
+    def kill(self, name: str) -> int:
+        """End a process of the Procfile with SIGKILL, as a crash would; what keeps it will start it again.
+
+        Returns the id it had.
+        """
         found = re.search(rf"{name}\.1 started \(pid=(\d+)\)", self._log.read_text())
         assert found is not None
         keeper = found.group(1)
         (child,) = Path(f"/proc/{keeper}/task/{keeper}/children").read_text().split()
         os.kill(int(child), signal.SIGKILL)
+        return int(child)
 
     def stop(self) -> None:
         """End everything."""
@@ -121,3 +144,10 @@ def running_stack(data: Path, database_url: str, **settings: str) -> Iterator[St
         yield stack
     finally:
         stack.stop()
+        rabbit.apart(rabbit.delete(Topology(stack.prefix), _launched(database_url)))
+
+
+def _launched(database_url: str) -> list[str]:
+    """Every token that has a queue."""
+    with closing(Database(database_url)) as database, database.snapshot() as connection:
+        return list(connection.execute(select(TOKENS.c.address)).scalars())

@@ -8,6 +8,7 @@ from collections.abc import Callable, Sequence
 from typing import Final, cast
 
 SERVICES: Final = {
+    "check": "workers.check",
     "localnet": "workers.localnet",
     "trade": "workers.trade",
     "settle": "workers.settle",
@@ -18,6 +19,8 @@ SERVICES: Final = {
     "parked": "workers.parked",
     "frozen": "workers.frozen",
     "sweep": "workers.sweep",
+    "roles": "workers.roles",
+    "audit": "workers.audit",
 }
 """Service name → module. The module is imported only when its service is started."""
 

@@ -1,15 +1,22 @@
 """The operator's command for what the chain refused: `python -m workers frozen list | retry ID | release ADDRESS`."""
 
 import argparse
-import asyncio
 import sys
 from collections.abc import Sequence
 from functools import partial
 
 from engine import settings
 from engine.bootstrap import open_services
+from engine.errors import NotFound
+from engine.operators import audit
 from engine.persistence import freezes
-from engine.settings import InvalidSettings
+from workers import service
+
+
+class NotFrozen(NotFound):
+    """Neither frozen, nor held, nor failed."""
+
+    code = "not_frozen"
 
 
 def main(arguments: Sequence[str]) -> int:
@@ -19,11 +26,7 @@ def main(arguments: Sequence[str]) -> int:
     commands.add_parser("list", help="frozen accounts, held tokens and failed settlements")
     commands.add_parser("retry", help="sign a failed settlement again").add_argument("id")
     commands.add_parser("release", help="let an account or a token go on").add_argument("id")
-    try:
-        return asyncio.run(_run(parser.parse_args(arguments)))
-    except InvalidSettings as error:
-        sys.stderr.write(f"{error}\n")
-        return 2
+    return service.command(_run(parser.parse_args(arguments)))
 
 
 async def _run(options: argparse.Namespace) -> int:
@@ -39,7 +42,14 @@ async def _run(options: argparse.Namespace) -> int:
             if options.command == "retry"
             else partial(freezes.release, address=options.id, now_ms=now_ms)
         )
-        done = await services.database.write(work)
+        act = audit.Act(audit.shell(), f"frozen_{options.command}", options.id, "by hand", {}, {"goes_on": True})
+        try:
+            async with audit.recorded(services.database, services.clock, act):
+                done = await services.database.write(work)
+                if not done:
+                    raise NotFrozen("There is nothing frozen under that name.")
+        except NotFrozen:
+            done = False
         await services.broker.recheck_held()
     sys.stdout.write(f"{options.id} {'goes on' if done else 'is not frozen'}\n")
     return 0 if done else 1

@@ -9,7 +9,6 @@ import contextlib
 import ipaddress
 import logging
 import socket
-from collections import Counter
 from collections.abc import Callable, Iterable
 from http import HTTPStatus
 from typing import Final
@@ -27,6 +26,7 @@ from picows import (
 )
 
 from engine.live import Connection, Frame, Hub
+from engine.live.connection import SEND_BUFFER_BYTES, TOO_MANY_SOCKETS
 
 log = logging.getLogger(__name__)
 
@@ -40,9 +40,6 @@ MAX_MESSAGE_BYTES: Final = 64 * 1024
 
 READ_BUFFER_BYTES: Final = 1024
 
-SEND_BUFFER_BYTES: Final = 32 * 1024
-"""The kernel's, for each socket. Left alone it takes megabytes for a reader that has stopped, and nobody notices."""
-
 BACKLOG: Final = 4096
 
 
@@ -53,14 +50,11 @@ class MarketServer:
         self,
         hub: Hub,
         origins: frozenset[str],
-        sockets_per_address: int,
         trusted_proxies: Iterable[ipaddress.IPv4Network | ipaddress.IPv6Network] = (),
     ) -> None:
         self._hub = hub
         self._origins = origins
-        self._sockets_per_address = sockets_per_address
         self._trusted = tuple(trusted_proxies)
-        self._by_address: Counter[str] = Counter()
         self._server: asyncio.Server | None = None
 
     async def open(self, host: str, port: int) -> int:
@@ -89,7 +83,7 @@ class MarketServer:
         self.stop_listening()
         with contextlib.suppress(TimeoutError):
             async with asyncio.timeout(CLOSE_WAIT_S):
-                while self._by_address:  # noqa: ASYNC110 (each leaves in a callback of its transport)
+                while self._hub.connections:  # noqa: ASYNC110 (each leaves in a callback of its transport)
                     await asyncio.sleep(0.01)
 
     def _route(self, request: WSUpgradeRequest) -> WSListener | WSUpgradeResponseWithListener | None:
@@ -108,18 +102,12 @@ class MarketServer:
         line = transport.underlying_transport.get_extra_info("socket")
         line.setsockopt(socket.SOL_SOCKET, socket.SO_SNDBUF, SEND_BUFFER_BYTES)
         peer = transport.underlying_transport.get_extra_info("peername")
-        listener.address = self._visitor(str(peer[0]) if peer else "", listener.forwarded)
-        if self._by_address[listener.address] >= self._sockets_per_address:
-            return None
-        self._by_address[listener.address] += 1
-        return self._hub.connect(_Socket(transport))
+        address = self._visitor(str(peer[0]) if peer else "", listener.forwarded)
+        return self._hub.connect(_Socket(transport), address) if self._hub.has_room(address) else None
 
-    def leave(self, listener: "_MarketListener", connection: Connection) -> None:
+    def leave(self, connection: Connection) -> None:
         """The socket is gone."""
         self._hub.disconnect(connection)
-        self._by_address[listener.address] -= 1
-        if not self._by_address[listener.address]:
-            del self._by_address[listener.address]
 
     def _visitor(self, peer: str, forwarded: str) -> str:
         """Whose socket this is: the peer, or who the trusted proxies in front of us saw last."""
@@ -143,14 +131,13 @@ class _MarketListener(WSListener):
     def __init__(self, server: MarketServer, forwarded: str) -> None:
         super().__init__()
         self.forwarded = forwarded
-        self.address = ""
         self._server = server
         self._connection: Connection | None = None
 
     def on_ws_connected(self, transport: WSTransport) -> None:
         self._connection = self._server.enter(self, transport)
         if self._connection is None:
-            transport.send_close(WSCloseCode.POLICY_VIOLATION, b"too_many_sockets")
+            transport.send_close(WSCloseCode.POLICY_VIOLATION, TOO_MANY_SOCKETS.encode())
             transport.disconnect()
 
     def on_ws_frame(self, transport: WSTransport, frame: WSFrame) -> None:
@@ -165,7 +152,7 @@ class _MarketListener(WSListener):
 
     def on_ws_disconnected(self, transport: WSTransport) -> None:
         if self._connection is not None:
-            self._server.leave(self, self._connection)
+            self._server.leave(self._connection)
 
 
 class _Socket:

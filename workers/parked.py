@@ -7,25 +7,16 @@ from collections.abc import Sequence
 
 from engine import settings
 from engine.bootstrap import open_services
-from engine.errors import Refusal
+from engine.operators import audit
 from engine.persistence import parked
 from engine.services import Services
-from engine.settings import InvalidSettings
 from engine.trading import parking
-from workers import trade
+from workers import service, trade
 
 
 def main(arguments: Sequence[str]) -> int:
     """Run one command; returns the exit code: 0 done, 1 refused, 2 wrong settings or usage."""
-    options = _parser().parse_args(arguments)
-    try:
-        return asyncio.run(_run(options))
-    except InvalidSettings as error:
-        sys.stderr.write(f"{error}\n")
-        return 2
-    except Refusal as refusal:
-        sys.stderr.write(f"{refusal.detail}\n")
-        return 1
+    return service.command(_run(_parser().parse_args(arguments)))
 
 
 def _parser() -> argparse.ArgumentParser:
@@ -51,6 +42,14 @@ async def _run(options: argparse.Namespace) -> int:
 
 
 async def _ended(services: Services, options: argparse.Namespace) -> str:
+    reason = options.reason if options.command == "reject" else "replayed by hand"
+    wanted = {"state": options.command}
+    act = audit.Act(audit.shell(), f"parked_{options.command}", options.id, reason, {"state": "parked"}, wanted)
+    async with audit.recorded(services.database, services.clock, act):
+        return await _end(services, options)
+
+
+async def _end(services: Services, options: argparse.Namespace) -> str:
     rent_lamports = await trade.account_rent_lamports(services, asyncio.Event())
     assert rent_lamports is not None
     worker = trade.create(services, rent_lamports)

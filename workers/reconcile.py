@@ -12,14 +12,14 @@ from collections.abc import Sequence
 
 from engine import settings
 from engine.bootstrap import open_services
-from engine.errors import Refusal
 from engine.ledger.comparison import Line
+from engine.ledger.figures import Figures
 from engine.ledger.reconciliation import Checked, Reconciler
+from engine.operators import audit
 from engine.persistence import switches
 from engine.persistence.switches import Switch
 from engine.services import Services
-from engine.settings import InvalidSettings
-from workers.service import refuse_embedded, serve
+from workers.service import command, refuse_embedded, serve
 
 DIFFERENT = 1
 
@@ -34,18 +34,12 @@ def main(arguments: Sequence[str]) -> int:
     if not options.explain and options.lift is None:
         return serve("reconcile", run, refuse_embedded)
     logging.basicConfig(level=logging.WARNING)
-    try:
-        return asyncio.run(_command(options))
-    except InvalidSettings as error:
-        sys.stderr.write(f"{error}\n")
-        return 2
-    except Refusal as refusal:
-        sys.stderr.write(f"{refusal.detail}\n")
-        return DIFFERENT
+    return command(_command(options))
 
 
 async def run(services: Services, stop: asyncio.Event) -> None:
-    """Check until `stop` is set."""
+    """Check until `stop` is set, and answer for the platform's figures."""
+    Figures(services).expose()
     await Reconciler(services).run(stop)
 
 
@@ -53,7 +47,10 @@ async def _command(options: argparse.Namespace) -> int:
     async with open_services(settings.load()) as services:
         reconciler = Reconciler(services)
         if options.lift is not None:
-            lifted = await reconciler.lift(options.lift)
+            switch = Switch.WITHDRAWALS_FROZEN.value
+            act = audit.Act(audit.shell(), "lift_freeze", switch, options.lift, {"is_set": True}, {"is_set": False})
+            async with audit.recorded(services.database, services.clock, act):
+                lifted = await reconciler.lift(options.lift)
             sys.stdout.write("Withdrawals go on.\n" if lifted else "Withdrawals were not frozen.\n")
             return 0
         checked = await reconciler.check_and_record()

@@ -1,25 +1,28 @@
-"""What every service of this package does around its work: open the services, say what is wrong, stop when asked."""
+"""What services and commands of this package do around their work: say what is wrong, stop when asked."""
 
 import asyncio
 import logging
 import signal
 import sys
-from collections.abc import Awaitable, Callable
-from typing import Final
+from collections.abc import Awaitable, Callable, Coroutine
+from typing import Any, Final
 
 import uvloop
 
 from engine import logs
 from engine import settings as settings_module
 from engine.bootstrap import open_services
-from engine.errors import Unavailable
+from engine.errors import Refusal, Unavailable
+from engine.operators.vitals import alive
 from engine.services import Services
 from engine.settings import InvalidSettings, Settings
+from engine.watching import watched
 
 log = logging.getLogger(__name__)
 
 WRONG_SETTINGS: Final = 2
 NO_SERVER: Final = 1
+REFUSED: Final = 1
 
 Work = Callable[[Services, asyncio.Event], Awaitable[None]]
 WorkAlone = Callable[[Settings, asyncio.Event], Awaitable[None]]
@@ -34,19 +37,20 @@ def serve(name: str, work: Work, check: Callable[[Settings], None]) -> int:
     async def with_services(settings: Settings, stop: asyncio.Event) -> None:
         async with open_services(settings) as services:
             log.info("started")
-            await work(services, stop)
+            async with alive(services, [name]):
+                await work(services, stop)
 
     return serve_alone(name, with_services, check)
 
 
 def serve_alone(name: str, work: WorkAlone, check: Callable[[Settings], None]) -> int:
     """The same for a service that opens by itself the few things it needs."""
-    logs.configure(name)
     try:
         settings = settings_module.load()
+        logs.configure(name, as_json=settings.logs_json)
         check(settings)
         with asyncio.Runner(loop_factory=uvloop.new_event_loop) as runner:
-            runner.run(_run(settings, work))
+            runner.run(_run(name, settings, work))
     except InvalidSettings as error:
         sys.stderr.write(f"{error}\n")
         return WRONG_SETTINGS
@@ -54,6 +58,18 @@ def serve_alone(name: str, work: WorkAlone, check: Callable[[Settings], None]) -
         sys.stderr.write(f"{error.detail}\n")
         return NO_SERVER
     return 0
+
+
+def command(work: Coroutine[Any, Any, int]) -> int:
+    """Run an operator's command; returns its exit code. Wrong settings and a refusal are told."""
+    try:
+        return asyncio.run(work)
+    except InvalidSettings as error:
+        sys.stderr.write(f"{error}\n")
+        return WRONG_SETTINGS
+    except Refusal as refusal:
+        sys.stderr.write(f"{refusal.detail}\n")
+        return REFUSED
 
 
 def refuse_embedded(settings: Settings) -> None:
@@ -65,10 +81,11 @@ def refuse_embedded(settings: Settings) -> None:
         )
 
 
-async def _run(settings: Settings, work: WorkAlone) -> None:
+async def _run(name: str, settings: Settings, work: WorkAlone) -> None:
     stop = asyncio.Event()
     loop = asyncio.get_running_loop()
     for number in (signal.SIGTERM, signal.SIGINT):
         loop.add_signal_handler(number, stop.set)
-    await work(settings, stop)
+    async with watched(settings, name):
+        await work(settings, stop)
     log.info("stopped")

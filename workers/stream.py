@@ -10,10 +10,12 @@ import ipaddress
 import logging
 import resource
 from collections.abc import Sequence
+from functools import partial
 from typing import Final
 
+from engine.accounts.tickets import redeem
 from engine.errors import Unavailable
-from engine.live import DatabaseSource, Hub
+from engine.live import DatabaseSource, Hub, Limits
 from engine.live.origins import allowed_origins
 from engine.services import Services
 from engine.settings import Settings
@@ -51,11 +53,13 @@ async def run(services: Services, stop: asyncio.Event, host: str, port: int, fra
         Unavailable: the port is taken.
     """
     _allow_many_files()
-    hub = Hub(DatabaseSource(services.database), services.bus, services.clock, frames_per_s)
-    await hub.start()
     settings = services.settings
+    limits = Limits(sockets_per_address=settings.sockets_per_address)
+    source, tickets = DatabaseSource(services.database), partial(redeem, services.cache)
+    hub = Hub(source, services.bus, services.clock, frames_per_s, limits, tickets)
+    await hub.start()
     trusted = [ipaddress.ip_network(each) for each in settings.trusted_proxies.split(",") if each]
-    server = MarketServer(hub, allowed_origins(settings.public_url), settings.sockets_per_address, trusted)
+    server = MarketServer(hub, allowed_origins(settings.public_url), trusted)
     try:
         opened = await server.open(host, port)
     except OSError as error:

@@ -40,7 +40,10 @@ async def run(services: Services, stop: asyncio.Event) -> None:
         return
     worker = create(services, rent_lamports)
     dead = await services.broker.dead_letters()
-    beside = [asyncio.create_task(_report(services, worker), name="trade-metrics")]
+    beside = [
+        asyncio.create_task(_report(services, worker), name="trade-metrics"),
+        asyncio.create_task(parking.carry_out(services, worker), name="parked-wishes"),
+    ]
     if dead is not None:
         collecting = parking.collect(services.database, services.clock, dead)
         beside.append(asyncio.create_task(collecting, name="dead-letters"))

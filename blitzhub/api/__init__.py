@@ -6,6 +6,7 @@ import fastapi
 
 from blitzhub.api import (
     accounts,
+    admin,
     auth,
     docs,
     health,
@@ -13,16 +14,18 @@ from blitzhub.api import (
     keys,
     problems,
     proof,
+    socket_docs,
     tokens,
     trading,
     withdrawals,
 )
 from blitzhub.api.limits import BodyLimit, TimeLimit
 from blitzhub.api.rate import Limiter, RateHeaders
+from blitzhub.api.watching import Watched
 
 __all__ = ["PARTS", "create_api"]
 
-PARTS: Final = (health, docs, auth, keys, accounts, withdrawals, tokens, trading, proof, images)
+PARTS: Final = (health, docs, socket_docs, auth, keys, accounts, withdrawals, tokens, trading, proof, images, admin)
 """The modules whose `router` make the API."""
 
 
@@ -39,6 +42,7 @@ def create_api() -> fastapi.FastAPI:
     api.add_middleware(BodyLimit)
     api.add_middleware(TimeLimit)
     api.add_middleware(RateHeaders)
+    api.add_middleware(Watched)
     api.state.limiter = Limiter()
     for part in PARTS:
         api.include_router(part.router)

@@ -6,11 +6,24 @@ from typing import Annotated, Any
 from fastapi import APIRouter, Depends, Query
 
 from blitzhub.api.auth import me_json
-from blitzhub.api.dependencies import FAUCET, READS, InServices, PerAccount, PerAddress, Reader, Trader, own_origin
-from blitzhub.api.models import PROBLEMS, Balances, CreatorFees, Faucet, Me, Orders
+from blitzhub.api.dependencies import (
+    FAUCET,
+    READS,
+    TICKETS,
+    InServices,
+    PerAccount,
+    PerAddress,
+    Reader,
+    Trader,
+    own_origin,
+)
+from blitzhub.api.models import PROBLEMS, Balances, CreatorFees, Faucet, Me, Orders, SocketTicket
+from engine.accounts.tickets import issue
 from engine.errors import NotFound
 from engine.persistence import accounts as rows
 from engine.persistence import claims
+from engine.persistence.orders import orders_json
+from engine.persistence.paging import MAX_PAGE
 from engine.trading.inputs import read_token
 from engine.units import LOCKED_LAMPORTS
 
@@ -42,13 +55,13 @@ async def balances(services: InServices, account: Reader) -> dict[str, Any]:
 async def orders(
     services: InServices,
     account: Reader,
-    limit: Annotated[int, Query(ge=1, le=rows.MAX_PAGE)] = 50,
+    limit: Annotated[int, Query(ge=1, le=MAX_PAGE)] = 50,
     cursor: Annotated[str | None, Query(max_length=100)] = None,
     token: str | None = None,
 ) -> dict[str, Any]:
     """Filled, confirmed and rejected orders, newest first, perhaps of one token only."""
     of = None if token is None else read_token(token)
-    read = partial(rows.orders_json, account_id=account.account_id, limit=limit, cursor=cursor, token=of)
+    read = partial(orders_json, account_id=account.account_id, limit=limit, cursor=cursor, token=of)
     page, next_cursor = await services.database.read(read)
     return {"orders": page, "next_cursor": next_cursor}
 
@@ -58,6 +71,19 @@ async def creator_fees(services: InServices, account: Reader) -> dict[str, Any]:
     """What waits to be claimed from each token this account launched, and what was claimed."""
     read = partial(claims.creator_fees_json, account_id=account.account_id)
     return {"tokens": await services.database.read(read)}
+
+
+@router.post(
+    "/me/socket-ticket",
+    status_code=201,
+    response_model=SocketTicket,
+    dependencies=[Depends(own_origin), Depends(PerAccount(TICKETS))],
+    summary="A ticket for the market socket",
+)
+async def socket_ticket(services: InServices, account: Reader) -> dict[str, Any]:
+    """Good once, for half a minute, on every backend: `subscribe` to `account` with it. See docs/asyncapi.yaml."""
+    ticket, expires_at_ms = await issue(services, account.account_id)
+    return {"ticket": ticket, "expires_at_ms": expires_at_ms}
 
 
 @router.post(

@@ -22,6 +22,7 @@ LAUNCHES: Final = Policy("launches", burst=10, refill_ms=6_000)
 CLAIMS: Final = Policy("claims", burst=5, refill_ms=10_000)
 FAUCET: Final = Policy("faucet", burst=3, refill_ms=20_000)
 WITHDRAWALS: Final = Policy("withdrawals", burst=60, refill_ms=10_000)
+TICKETS: Final = Policy("tickets", burst=60, refill_ms=1_000)
 KEYS: Final = Policy("keys", burst=20, refill_ms=10_000)
 
 

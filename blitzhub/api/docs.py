@@ -15,6 +15,9 @@ _PAGE: Final = """<!doctype html>
 <link rel="stylesheet" href="/vendor/swagger-ui.css">
 </head>
 <body>
+<p style="margin: 16px 20px; font-family: sans-serif">
+<a href="/">BlitzHub</a> · <a href="/api/docs/socket">Live data: the market socket</a>
+</p>
 <div id="ui"></div>
 <script src="/vendor/swagger-ui-bundle.js"></script>
 <script src="/api/docs.js"></script>

@@ -5,13 +5,18 @@ how much each reader is behind; the server's transport tells, and is found behin
 """
 
 import asyncio
-from collections.abc import AsyncIterator
+import socket
+from collections.abc import AsyncIterator, Awaitable, Callable
 from contextlib import asynccontextmanager
+from functools import partial
 from typing import Any, Final
 
 from starlette.websockets import WebSocket
+from uvicorn.protocols.websockets.websockets_sansio_impl import WebSocketsSansIOProtocol
 
-from engine.live import DatabaseSource, Frame, Hub
+from engine.accounts.tickets import redeem
+from engine.live import DatabaseSource, Frame, Hub, Limits
+from engine.live.connection import CLOSE_POLICY, SEND_BUFFER_BYTES, TOO_MANY_SOCKETS
 from engine.live.origins import allowed_origins
 from engine.services import Services
 
@@ -22,21 +27,28 @@ CLOSE_TRY_LATER: Final = 1013
 CLOSE_WAIT_S: Final = 5.0
 """How long a closing socket may take before it is cut."""
 
-BLOCKED: Final = 1 << 30
 WRAPPERS: Final = 10
 
 _opened: list[tuple[Hub, frozenset[str]]] = []
 
 
-def create_hub(services: Services) -> Hub:
+def create_hub(services: Services, limits: Limits | None = None) -> Hub:
     """The process's hub, not started yet."""
-    return Hub(DatabaseSource(services.database), services.bus, services.clock, services.settings.market_frames_per_s)
+    settings = services.settings
+    return Hub(
+        DatabaseSource(services.database),
+        services.bus,
+        services.clock,
+        settings.market_frames_per_s,
+        limits or Limits(sockets_per_address=settings.sockets_per_address),
+        partial(redeem, services.cache),
+    )
 
 
 @asynccontextmanager
-async def open_hub(services: Services) -> AsyncIterator[Hub]:
+async def open_hub(services: Services, limits: Limits | None = None) -> AsyncIterator[Hub]:
     """Serve market sockets while the block runs; for the app's lifespan."""
-    hub = create_hub(services)
+    hub = create_hub(services, limits)
     await hub.start()
     _opened[:] = [(hub, allowed_origins(services.settings.public_url))]
     try:
@@ -57,8 +69,13 @@ async def market_socket(websocket: WebSocket) -> None:
         await websocket.close(CLOSE_FORBIDDEN)
         return
     await websocket.accept()
-    socket = _Socket(websocket)
-    connection = hub.connect(socket)
+    # The peer, or whom a trusted proxy saw: the server has put that there.
+    address = websocket.client.host if websocket.client else ""
+    if not hub.has_room(address):
+        await websocket.close(CLOSE_POLICY, TOO_MANY_SOCKETS)
+        return
+    line = _Socket(websocket)
+    connection = hub.connect(line, address)
     try:
         while True:
             message = await websocket.receive()
@@ -67,7 +84,7 @@ async def market_socket(websocket: WebSocket) -> None:
             connection.receive(message.get("text") or message.get("bytes") or "")
     finally:
         hub.disconnect(connection)
-        await socket.ended()
+        await line.ended()
 
 
 class _Socket:
@@ -76,21 +93,25 @@ class _Socket:
     def __init__(self, websocket: WebSocket) -> None:
         self._websocket = websocket
         self._server = server_protocol(websocket._send)
-        self._send = websocket.send if self._server is None else self._server.send
+        self.backlog: Callable[[], int] = _nothing
+        """Unsent bytes; 0 on a server that does not tell."""
+        if self._server is not None:
+            transport = self._server.transport
+            self.backlog = transport.get_write_buffer_size
+            line = transport.get_extra_info("socket")
+            line.setsockopt(socket.SOL_SOCKET, socket.SO_SNDBUF, SEND_BUFFER_BYTES)
         self._closing: asyncio.Task[None] | None = None
 
-    async def send(self, frame: Frame) -> None:
+    def send(self, frame: Frame) -> Awaitable[None] | None:
         """See `engine.live.Socket`."""
-        await self._send({"type": "websocket.send", "text": frame.text})
-
-    def backlog(self) -> int:
-        """Unsent bytes; a transport that has asked to wait counts as full. 0 on a server that does not tell."""
-        if self._server is None:
-            return 0
-        if not self._server.writable.is_set():
-            return BLOCKED
-        waiting: int = self._server.transport.get_write_buffer_size()
-        return waiting
+        server = self._server
+        if server is None:
+            return self._websocket.send_text(frame.body.decode())
+        # Straight into the transport: through the server each socket would have the frame encoded anew.
+        if server.close_sent or server.disconnected or server.transport.is_closing():
+            raise ConnectionResetError
+        server.transport.write(frame.wire)
+        return None
 
     def close(self, code: int, reason: str) -> None:
         """Say goodbye, and cut the line if that cannot be delivered."""
@@ -117,12 +138,19 @@ class _Socket:
             self._server.transport.abort()
 
 
-def server_protocol(send: Any) -> Any | None:
-    """The server's own protocol object behind a `send` that middleware may have wrapped; None if it tells nothing."""
+def _nothing() -> int:
+    return 0
+
+
+def server_protocol(send: Any) -> WebSocketsSansIOProtocol | None:
+    """The server's own protocol object behind a `send` that middleware may have wrapped.
+
+    None for another server, and where the frames of a socket are its own because they are compressed.
+    """
     for _ in range(WRAPPERS):
         owner = getattr(send, "__self__", None)
         if owner is not None:
-            return owner if hasattr(owner, "transport") and hasattr(owner, "writable") else None
+            return owner if isinstance(owner, WebSocketsSansIOProtocol) and not owner.conn.extensions else None
         code = getattr(send, "__code__", None)
         if code is None or "send" not in code.co_freevars:
             return None

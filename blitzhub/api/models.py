@@ -50,6 +50,13 @@ class Nonce(BaseModel):
     expires_at_ms: int
 
 
+class SocketTicket(BaseModel):
+    """Shown once on the market socket, it lets the socket follow the account."""
+
+    ticket: str
+    expires_at_ms: int
+
+
 class Me(BaseModel):
     """A signed-in account. `account_id` is the own wallet's address, `wallet` the trading wallet to deposit to."""
 
@@ -122,7 +129,8 @@ class Token(BaseModel):
 
     A graduated token trades in its pool: `reserve_lamports` beside `pool_tokens`, which is null before. Of each input
     `pool_fee_bps` stay in the pool, of the SOL leg `pool_trade_fee_bps` go to platform and creator. `opening_*`: what
-    holds for so long from `tradable_at_ms` on. `creator_fees_lamports` wait for the creator's claim.
+    holds for so long from `tradable_at_ms` on. `creator_fees_lamports` wait for the creator's claim. `price_*_ago` are
+    null where there was no price yet; volume, traders, shares and these were measured at `measured_at_ms`.
     """
 
     address: str
@@ -135,6 +143,7 @@ class Token(BaseModel):
     vault: str
     simulated: bool
     paused: bool
+    held: bool
     failure: str | None
     seq: int
     created_at_ms: int
@@ -148,6 +157,14 @@ class Token(BaseModel):
     market_cap_lamports: str
     liquidity_lamports: str
     volume_24h_lamports: str
+    traders_24h: int
+    price_5m_ago: str | None
+    price_1h_ago: str | None
+    price_6h_ago: str | None
+    price_24h_ago: str | None
+    top_ten_bps: int
+    creator_bps: int
+    measured_at_ms: int
     holders: int
     creator_fees_lamports: str
     pool_tokens: str | None
@@ -171,6 +188,12 @@ class Tokens(BaseModel):
 
     tokens: list[Token]
     next_cursor: str | None
+
+
+class Trending(BaseModel):
+    """A ranking, the first one leading."""
+
+    tokens: list[Token]
 
 
 class Trade(BaseModel):
@@ -213,9 +236,10 @@ class Candle(BaseModel):
 
 
 class Candles(BaseModel):
-    """Candles, oldest first; one exists only where a trade was."""
+    """Candles, oldest first; one exists only where a trade was. `next_before_ms` asks for the page before this one."""
 
     candles: list[Candle]
+    next_before_ms: int | None
 
 
 class Holder(BaseModel):

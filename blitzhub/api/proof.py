@@ -11,7 +11,7 @@ from blitzhub.api.dependencies import READS, InServices, PerAddress
 from blitzhub.api.models import PROBLEMS
 from engine.errors import Unavailable
 from engine.ledger.proof import PROOF
-from engine.persistence import reports, switches
+from engine.persistence import controls, reports, switches
 from engine.persistence.database import Connection
 from engine.persistence.switches import Switch
 
@@ -40,9 +40,11 @@ class Proof(BaseModel):
         "chain = ledger + in_flight if they agree."
     )
     hash: str = Field(
-        description="SHA-256, in hex, of the other fields but age and freeze, as JSON without spaces, its keys sorted."
+        description="SHA-256, in hex, of the other fields but age, freeze and pause, as JSON without spaces, "
+        "its keys sorted."
     )
     withdrawals_frozen_since_ms: int | None
+    buying_paused_since_ms: int | None = Field(description="Since when operators let nobody buy or launch.")
 
 
 @router.get("/proof", responses=PROBLEMS, dependencies=[Depends(PerAddress(READS))])
@@ -55,15 +57,17 @@ async def proof(request: Request, response: Response, services: InServices) -> P
         state.proof = time.monotonic() + KEPT_S, found
     if found is None:
         raise NotCheckedYet("Ledger and chain have not been compared yet.")
-    body, frozen_since_ms = found
+    body, frozen_since_ms, paused_since_ms = found
     age_ms = max(0, services.clock.now_ms() - body["checked_at_ms"])
     response.headers["Cache-Control"] = "public, max-age=2"
-    return Proof(**body, age_ms=age_ms, withdrawals_frozen_since_ms=frozen_since_ms)
+    switched = {"withdrawals_frozen_since_ms": frozen_since_ms, "buying_paused_since_ms": paused_since_ms}
+    return Proof(**body, age_ms=age_ms, **switched)
 
 
-def _latest(connection: Connection) -> tuple[dict[str, Any], int | None] | None:
+def _latest(connection: Connection) -> tuple[dict[str, Any], int | None, int | None] | None:
     report = reports.latest(connection, PROOF)
     if report is None:
         return None
     switch = switches.state(connection, Switch.WITHDRAWALS_FROZEN)
-    return orjson.loads(report[0]), switch.changed_at_ms if switch is not None and switch.is_set else None
+    frozen_since_ms = switch.changed_at_ms if switch is not None and switch.is_set else None
+    return orjson.loads(report[0]), frozen_since_ms, controls.paused_since_ms(connection)

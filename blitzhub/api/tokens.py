@@ -3,7 +3,7 @@
 from functools import partial
 from typing import Annotated, Any, Final
 
-from fastapi import APIRouter, Depends, Query
+from fastapi import APIRouter, Depends, Query, Request, Response
 
 from blitzhub.api.bodies import Launch
 from blitzhub.api.dependencies import (
@@ -28,12 +28,16 @@ from blitzhub.api.models import (
     Token,
     Tokens,
     Trades,
+    Trending,
 )
 from engine.identifiers import is_address
 from engine.indicators.candles import Interval
+from engine.indicators.rolling import Window
 from engine.ledger import claims
 from engine.persistence import accounts as account_rows
-from engine.persistence import market
+from engine.persistence import market, ranking
+from engine.persistence.candles import MAX_CANDLES
+from engine.persistence.paging import MAX_PAGE
 from engine.services import Services
 from engine.trading import quotes
 from engine.trading.inputs import UnknownToken
@@ -44,8 +48,9 @@ from engine.trading.prices import Stage
 from engine.units import MAX_AMOUNT
 
 _DEFAULT_SLIPPAGE_BPS: Final = 100
+_FOR_EVER: Final = "public, max-age=31536000, immutable"
 
-Page = Annotated[int, Query(ge=1, le=market.MAX_PAGE)]
+Page = Annotated[int, Query(ge=1, le=MAX_PAGE)]
 
 router = APIRouter(prefix="/tokens", tags=["tokens"], responses=PROBLEMS)
 _READ = [Depends(PerAddress(READS))]
@@ -57,9 +62,15 @@ async def tokens(
     column: market.Column = market.Column.NEW,
     limit: Page = 50,
     cursor: Annotated[str | None, Query(max_length=100)] = None,
+    market_cap_lamports: Annotated[int, Query(ge=0, le=MAX_AMOUNT)] = 0,
+    holders: Annotated[int, Query(ge=0, le=MAX_AMOUNT)] = 0,
+    raised_percent: Annotated[int, Query(ge=0, le=100)] = 0,
+    people: bool = False,
 ) -> dict[str, Any]:
-    """New tokens, those about to graduate, or graduated ones."""
-    page, next_cursor = await services.database.read(partial(market.tokens, column=column, limit=limit, cursor=cursor))
+    """New tokens, those about to graduate, or graduated ones; of all there are, those with at least so much."""
+    wanted = market.Wanted(market_cap_lamports, holders, raised_percent, people)
+    read = partial(market.tokens, column=column, limit=limit, cursor=cursor, wanted=wanted)
+    page, next_cursor = await services.database.read(read)
     return {"tokens": page, "next_cursor": next_cursor}
 
 
@@ -75,6 +86,13 @@ async def launch(body: Launch, services: InServices, account: Trader) -> dict[st
     request = await read_launch(services, LaunchForm(**body.model_dump()))
     token = await request_launch(services, account.account_id, request)
     return {"token": token, "stage": Stage.LAUNCHING}
+
+
+@router.get("/trending", response_model=Trending, dependencies=_READ, summary="The trending tokens")
+async def trending(services: InServices, window: Window = Window.H1, limit: Page = 50) -> dict[str, Any]:
+    """The ranking of the last 5 minutes, 1, 6 or 24 hours, as the indicators worker last made it."""
+    found = await services.database.read(lambda connection: ranking.trending(connection, limit, window))
+    return {"tokens": found[window]}
 
 
 @router.get("/{address}", response_model=Token, dependencies=_READ, summary="One token")
@@ -100,16 +118,20 @@ async def quote(
 
 @router.get("/{address}/candles", response_model=Candles, dependencies=_READ, summary="Candles")
 async def candles(
+    request: Request,
     address: str,
     services: InServices,
     interval: Interval = Interval.M1,
-    limit: Annotated[int, Query(ge=1, le=market.MAX_CANDLES)] = 300,
+    limit: Annotated[int, Query(ge=1, le=MAX_CANDLES)] = 300,
     before_ms: Annotated[int | None, Query(ge=0, le=MAX_AMOUNT)] = None,
-) -> dict[str, Any]:
-    """The newest candles that begin before that moment, oldest first."""
-    await _token(services, address)
-    read = partial(market.candles, address=address, interval=interval, limit=limit, before_ms=before_ms)
-    return {"candles": await services.database.read(read)}
+) -> Response:
+    """The newest candles that begin before that moment, oldest first. A page that can never change says so."""
+    found = await _token(services, address)
+    page = await services.candles.page(found, interval, limit, before_ms)
+    headers = {"etag": page.tag, "cache-control": _FOR_EVER if page.closed else "no-cache"}
+    if page.tag in request.headers.get("if-none-match", ""):
+        return Response(status_code=304, headers=headers)
+    return Response(page.body, media_type="application/json", headers=headers)
 
 
 @router.get("/{address}/trades", response_model=Trades, dependencies=_READ, summary="Trades")

@@ -19,7 +19,7 @@ from blitzhub.api.dependencies import (
 from blitzhub.api.models import PROBLEMS, Withdrawal, WithdrawalQuote, Withdrawals
 from engine.ledger import withdrawals as ledger
 from engine.persistence import withdrawals as rows
-from engine.persistence.accounts import MAX_PAGE
+from engine.persistence.paging import MAX_PAGE
 
 router = APIRouter(prefix="/me/withdrawals", tags=["withdrawals"], responses=PROBLEMS)
 

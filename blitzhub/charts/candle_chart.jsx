@@ -1,10 +1,11 @@
 // The candle chart of a token: history from the API, then the live channel. React draws the frame around it only.
 import { createElement, useCallback, useEffect, useRef, useState } from "react";
+import { useKeys } from "$/public/external/blitzhub/client/keys.js";
 import { useMarket } from "$/public/external/blitzhub/client/market.js";
-import { subscribe } from "$/public/external/blitzhub/feed/feed.js";
+import { usePhone } from "$/public/external/blitzhub/client/screen.js";
 import { changeBps, marketSol, percent } from "$/public/external/blitzhub/feed/figures.js";
 import { writeText } from "$/public/external/blitzhub/feed/paint.js";
-import { Candles } from "$/public/external/blitzhub/charts/candle_chart/candles.js";
+import { CandleSession, LENGTHS_MS } from "$/public/external/blitzhub/charts/candle_chart/candle_session.js";
 import { Drawing, UNITS } from "$/public/external/blitzhub/charts/candle_chart/drawing.js";
 
 const INTERVALS = [
@@ -12,10 +13,12 @@ const INTERVALS = [
   ["15s", "15 seconds"],
   ["1m", "1 minute"],
   ["5m", "5 minutes"],
+  ["15m", "15 minutes"],
   ["1h", "1 hour"],
+  ["4h", "4 hours"],
+  ["1d", "1 day"],
 ];
 const NAMES = Object.fromEntries(INTERVALS);
-const PAGE = 500;
 const NEAR_START = 20;
 const HOUR_MS = 3_600_000;
 const LABEL_MS = 5_000;
@@ -26,89 +29,6 @@ function firstInterval(createdAtMs) {
   const age_ms = createdAtMs ? Date.now() - createdAtMs : Infinity;
   if (age_ms < 300_000) return "1s";
   return age_ms < HOUR_MS ? "15s" : "1m";
-}
-
-async function fetchCandles(token, interval, beforeMs, signal) {
-  const query = new URLSearchParams({ interval, limit: String(PAGE) });
-  if (beforeMs) query.set("before_ms", String(beforeMs));
-  const answer = await fetch(`/api/tokens/${token}/candles?${query}`, { signal });
-  if (!answer.ok) throw new Error(`candles: ${answer.status}`);
-  return (await answer.json()).candles;
-}
-
-// One token at one interval: keeps the candles and draws them.
-class Session {
-  constructor(drawing, { token, interval, onPhase, onDrawn }) {
-    Object.assign(this, { drawing, token, interval, onPhase, onDrawn });
-    this.candles = new Candles();
-    this.abort = new AbortController();
-    this.loaded = this.reading = this.atStart = false;
-    drawing.setSeconds(interval.endsWith("s"));
-    drawing.drawAll([], false);
-    this.stop = subscribe({ type: "candles", token, interval }, (message) => this.#follow(message));
-    this.load();
-  }
-
-  close() {
-    this.abort.abort();
-    this.stop();
-  }
-
-  async load() {
-    this.onPhase("loading");
-    const page = await this.#read(null);
-    if (!page) return;
-    this.atStart = page.length < PAGE;
-    this.candles.merge(page);
-    const first = !this.loaded;
-    this.loaded = true;
-    this.#drawAll(!first);
-    if (first) this.drawing.toNow(false);
-  }
-
-  async older() {
-    if (!this.loaded || this.reading || this.atStart || !this.candles.items.length) return;
-    const page = await this.#read(this.candles.items[0].t);
-    if (!page) return;
-    this.atStart = page.length < PAGE;
-    if (this.candles.merge(page)) this.#drawAll(false); // the library keeps the view when bars come before it
-  }
-
-  async #read(beforeMs) {
-    this.reading = true;
-    try {
-      return await fetchCandles(this.token, this.interval, beforeMs, this.abort.signal);
-    } catch (error) {
-      if (error.name !== "AbortError" && !this.loaded) this.onPhase("error");
-      return null;
-    } finally {
-      this.reading = false;
-    }
-  }
-
-  #follow({ snapshot, data }) {
-    const fresh = data.candles;
-    const known = this.candles.last;
-    const missed = snapshot && this.loaded && known && fresh.length && fresh[0].t > known.t;
-    const restructured = this.candles.merge(fresh);
-    if (missed) this.load();
-    if (!this.loaded) return;
-    if (restructured || snapshot) this.#drawAll(true);
-    else {
-      for (const candle of fresh) this.drawing.drawLast(candle);
-      this.#drawn();
-    }
-  }
-
-  #drawAll(keepRange) {
-    this.drawing.drawAll(this.candles.items, keepRange);
-    this.#drawn();
-  }
-
-  #drawn() {
-    this.onPhase(this.candles.items.length ? "candles" : "empty");
-    this.onDrawn(this.candles);
-  }
 }
 
 function Radios({ label, options, chosen, onChoose }) {
@@ -139,13 +59,20 @@ function Radios({ label, options, chosen, onChoose }) {
   return createElement("div", { role: "radiogroup", "aria-label": label, className: "bh-chart__choices", onKeyDown: step }, radios);
 }
 
+/** One list in place of eight buttons, for which a phone has no room. */
+function Choice({ label, options, chosen, onChoose }) {
+  const items = options.map(([value, text]) => createElement("option", { key: value, value }, text));
+  return createElement("select", { className: "bh-chart__choice", "aria-label": label, value: chosen, onChange: (event) => onChoose(event.target.value) }, items);
+}
+
 export function CandleChart({ token, symbol = "", totalSupply = "0", decimals = 6, graduationPrice = "", graduatedAtMs = 0, createdAtMs = 0, className = "", id }) {
   const root = useRef(null);
   const graduated_ms = useMarket(token).graduated_at_ms ?? (graduatedAtMs || null);
+  const phone = usePhone();
   const canvas = useRef(null);
   const legend = useRef(null);
   const now = useRef(null);
-  const live = useRef({ drawing: null, session: null, candles: null, hovered: null, labelled_ms: 0 });
+  const live = useRef({ drawing: null, session: null, hovered: null, labelled_ms: 0 });
   const [interval, chooseInterval] = useState(() => firstInterval(createdAtMs));
   const [unit, chooseUnit] = useState("mc");
   const [phase, setPhase] = useState("loading");
@@ -154,10 +81,10 @@ export function CandleChart({ token, symbol = "", totalSupply = "0", decimals = 
   view.current = { interval, unit, symbol };
 
   const writeLegend = useCallback(() => {
-    const { drawing, candles, hovered } = live.current;
+    const { drawing, session, hovered } = live.current;
     if (!drawing || !legend.current) return;
-    const under = hovered !== null && candles?.items.find((candle) => candle.t === hovered);
-    const candle = under || candles?.last;
+    const under = hovered !== null && session?.shown.find((candle) => candle.t === hovered);
+    const candle = under || session?.candles.last;
     const [o, h, l, c, volume] = legend.current.querySelectorAll("b");
     for (const [cell, key] of [[o, "o"], [h, "h"], [l, "l"], [c, "c"]]) writeText(cell, candle ? drawing.text(candle[key]) : "—");
     writeText(volume, candle ? marketSol(candle.v) : "—");
@@ -196,7 +123,7 @@ export function CandleChart({ token, symbol = "", totalSupply = "0", decimals = 
       });
       observer = new MutationObserver(() => {
         drawing.theme();
-        if (live.current.candles) drawing.drawAll(live.current.candles.items, true);
+        drawing.drawAll(live.current.session?.shown ?? [], true);
       });
       observer.observe(document.documentElement, { attributes: true, attributeFilter: ["class"] });
       setReady(true);
@@ -213,21 +140,28 @@ export function CandleChart({ token, symbol = "", totalSupply = "0", decimals = 
 
   useEffect(() => {
     if (!ready || !token) return undefined;
-    const session = new Session(live.current.drawing, {
+    const { drawing } = live.current;
+    drawing.drawAll([], false);
+    drawing.setLength(LENGTHS_MS[interval]);
+    const session = new CandleSession({
       token,
       interval,
-      onPhase: setPhase,
-      onDrawn: (candles) => {
-        live.current.candles = candles;
-        writeLegend();
-        writeLabel(candles);
+      view: {
+        phase: setPhase,
+        drawAll: (shown, keepRange) => drawing.drawAll(shown, keepRange),
+        drawLast: (candle) => drawing.drawLast(candle),
+        toNow: () => drawing.toNow(false),
+        drawn: ({ candles }) => {
+          writeLegend();
+          writeLabel(candles);
+        },
       },
     });
     live.current.session = session;
     live.current.labelled_ms = 0;
     return () => {
       session.close();
-      live.current.session = live.current.candles = null;
+      live.current.session = null;
     };
   }, [ready, token, interval]);
 
@@ -239,18 +173,24 @@ export function CandleChart({ token, symbol = "", totalSupply = "0", decimals = 
   }, [ready, graduated_ms]);
 
   useEffect(() => {
-    const { drawing, candles } = live.current;
+    const { drawing, session } = live.current;
     if (!drawing) return;
     drawing.setUnit(unit);
-    drawing.drawAll(candles?.items ?? [], true);
+    drawing.drawAll(session?.shown ?? [], true);
     writeLegend();
   }, [unit]);
+
+  const stepInterval = (by) => () => {
+    const next = INTERVALS[INTERVALS.findIndex(([value]) => value === interval) + by];
+    if (next) chooseInterval(next[0]);
+  };
+  useKeys({ "[": stepInterval(-1), "]": stepInterval(1), t: () => chooseUnit(unit === "mc" ? "price" : "mc") });
 
   const cells = LEGEND.map((name) => createElement("span", { key: name }, `${name} `, createElement("b", null, "—")));
   const toolbar = createElement(
     "div",
     { className: "bh-chart__bar", role: "toolbar", "aria-label": "Chart" },
-    createElement(Radios, { label: "Interval", options: INTERVALS.map(([value, name]) => [value, value, name]), chosen: interval, onChoose: chooseInterval }),
+    createElement(phone ? Choice : Radios, { label: "Interval", options: INTERVALS.map(([value, name]) => [value, value, name]), chosen: interval, onChoose: chooseInterval }),
     createElement(Radios, {
       label: "Unit",
       options: [["mc", UNITS.mc.label, "Market cap"], ["price", UNITS.price.label, "Price"]],
@@ -265,7 +205,7 @@ export function CandleChart({ token, symbol = "", totalSupply = "0", decimals = 
       "div",
       { className: "bh-chart__note", role: "alert" },
       "The candles could not be loaded. ",
-      createElement("button", { type: "button", className: "bh-button bh-button--dense", onClick: () => live.current.session?.load() }, "Retry"),
+      createElement("button", { type: "button", className: "bh-button bh-button--dense", onClick: () => live.current.session?.retry() }, "Retry"),
     ),
     loading: createElement("div", { className: "bh-chart__note bh-chart__note--loading", "aria-hidden": true }),
   };

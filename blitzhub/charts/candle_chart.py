@@ -10,8 +10,10 @@ from blitzhub import feed as feed  # links feed.js, figures.js and paint.js, whi
 
 _CHART: Final = rx.asset("candle_chart.jsx", shared=True).importable_path
 _CANDLES: Final = rx.asset("candles.js", shared=True).importable_path
+_SESSION: Final = rx.asset("candle_session.js", shared=True).importable_path
 _CHANGES: Final = rx.asset("price_changes.jsx", shared=True).importable_path
 _MARK: Final = rx.asset("graduation_mark.js", shared=True).importable_path
+_TIMES: Final = rx.asset("chart_times.js", shared=True).importable_path
 _DRAWING: Final = rx.asset("drawing.js", shared=True).importable_path
 
 
@@ -44,7 +46,7 @@ candle_chart = CandleChart.create
 
 
 class PriceChanges(rx.NoSSRComponent):
-    """Two headline figures, "5m" and "1h": the price's change since then, live; "—" where no trade was before."""
+    """Four headline figures, "5m" to "24h": the price's change since then, live; "—" where there was no price then."""
 
     library = _CHANGES
     tag = "PriceChanges"

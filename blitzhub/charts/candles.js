@@ -1,6 +1,21 @@
 // A token's candles in order of time, put together from history and the live channel.
 //
 // The same candle may come from both, in any order: the one with more trades is the newer one.
+const LONGEST_GAP = 120;
+
+/** The flat candles between two neighbours: all that are empty, or none where they are too many. */
+export function flatBetween(one, other, length_ms) {
+  const empty = (other.t - one.t) / length_ms - 1;
+  if (empty > LONGEST_GAP) return [];
+  const { c } = one;
+  return Array.from({ length: empty }, (_, index) => ({ t: one.t + (index + 1) * length_ms, o: c, h: c, l: c, c, v: "0", n: 0 }));
+}
+
+/** The candles as they are drawn; `engine/indicators/candles.py` states the rule, a test compares both. */
+export function withGapsFilled(candles, length_ms) {
+  return candles.flatMap((candle, index) => (index ? [...flatBetween(candles[index - 1], candle, length_ms), candle] : [candle]));
+}
+
 export class Candles {
   constructor() {
     this.items = [];
@@ -20,6 +35,12 @@ export class Candles {
       else restructured = this.#insert(candle) || restructured;
     }
     return restructured;
+  }
+
+  /** The candle that begins at that moment. */
+  at(t) {
+    const candle = this.items[this.#firstAfter(t) - 1];
+    return candle?.t === t ? candle : undefined;
   }
 
   /** The last close at or before that moment, as an integer string, or null. */

@@ -1,7 +1,8 @@
 // The drawing of a candle chart: lightweight-charts with the design's colours, units and local time.
 import { CandlestickSeries, ColorType, createChart, HistogramSeries } from "lightweight-charts";
+import { DAY_MS, momentText, tickText } from "$/public/external/blitzhub/charts/candle_chart/chart_times.js";
 import { GraduationMark } from "$/public/external/blitzhub/charts/candle_chart/graduation_mark.js";
-import { marketSol, priceText } from "$/public/external/blitzhub/feed/figures.js";
+import { marketSol, NONE, priceText } from "$/public/external/blitzhub/feed/figures.js";
 
 const FONT = '"JetBrains Mono Variable", "DejaVu Sans Mono", ui-monospace, monospace';
 const PHONE = "(max-width: 639px)";
@@ -11,6 +12,7 @@ const DOTTED = 1;
 const PRICE_UNITS_PER_SOL = 1e15;
 const PRICE_UNITS_PER_LAMPORT = 1e6;
 const LAMPORTS_PER_SOL = 1e9;
+const LEAST_SPAN = 0.05; // of the price: a market that stands still is not drawn as one that trembles
 
 /** What the axis counts: SOL of market cap, or lamports per whole token. */
 export const UNITS = {
@@ -28,13 +30,21 @@ export const UNITS = {
 
 const style = (name) => getComputedStyle(document.documentElement).getPropertyValue(`--bh-${name}`).trim();
 
+function widened(original) {
+  const found = original();
+  if (!found?.priceRange) return found;
+  const { minValue, maxValue } = found.priceRange;
+  const lack = (maxValue * LEAST_SPAN - (maxValue - minValue)) / 2;
+  return lack > 0 ? { ...found, priceRange: { minValue: minValue - lack, maxValue: maxValue + lack } } : found;
+}
+
 export class Drawing {
   /** `supply` is the total supply in whole tokens; `graduation` the price at graduation or null. */
   constructor(element, { supply, graduation }) {
     this.supply = supply;
     this.graduation = graduation;
     this.unit = UNITS.mc;
-    this.shift_s = new Date().getTimezoneOffset() * 60; // the library draws UTC only; one shift keeps time in order
+    this.shift_s = 0;
     const phone = matchMedia(PHONE).matches;
     this.chart = createChart(element, {
       autoSize: true,
@@ -55,7 +65,7 @@ export class Drawing {
       },
       handleScroll: { vertTouchDrag: !phone },
     });
-    this.candles = this.chart.addSeries(CandlestickSeries, { borderVisible: false, lastValueVisible: false, priceLineVisible: false });
+    this.candles = this.chart.addSeries(CandlestickSeries, { borderVisible: false, lastValueVisible: false, priceLineVisible: false, autoscaleInfoProvider: widened });
     this.volume = this.chart.addSeries(HistogramSeries, {
       priceScaleId: "",
       lastValueVisible: false,
@@ -99,8 +109,15 @@ export class Drawing {
     }
   }
 
-  setSeconds(visible) {
-    this.chart.applyOptions({ timeScale: { secondsVisible: visible } });
+  /** How long a candle lasts, which says how its time reads; draw again afterwards. */
+  setLength(length_ms) {
+    // The library draws UTC only; one shift keeps time in order. A day is a day of UTC wherever one looks from.
+    this.shift_s = length_ms >= DAY_MS ? 0 : new Date().getTimezoneOffset() * 60;
+    const isFirst = (at_s) => (at_s + this.shift_s) * 1000 === this.times[0];
+    this.chart.applyOptions({
+      localization: { timeFormatter: (at_s) => momentText(at_s, length_ms) },
+      timeScale: { tickMarkFormatter: (at_s, kind) => tickText(at_s, kind, length_ms, isFirst(at_s)) },
+    });
   }
 
   /** Draw every candle; with `keepRange` the view stays where it is. */
@@ -137,7 +154,7 @@ export class Drawing {
   }
 
   text(price) {
-    return this.unit.text(this.unit.value(price, this.supply));
+    return BigInt(price) === 0n ? NONE : this.unit.text(this.unit.value(price, this.supply));
   }
 
   /** The bucket under the crosshair in epoch ms, or null. */

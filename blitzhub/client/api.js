@@ -1,6 +1,7 @@
 // One way to call our API: JSON in, JSON out, and three kinds of "no" that are never mixed up.
 
 const TIMEOUT_MS = 15_000;
+const NO_ANSWER = "The server did not answer."; // for people: what the browser calls it stands in `cause`
 
 /** The server answered no: nothing happened, and `code` says why. */
 export class Refused extends Error {
@@ -22,7 +23,7 @@ async function answerOf(response) {
   try {
     return text ? JSON.parse(text) : {};
   } catch {
-    throw new Unanswered(`${response.status} with an unreadable body`);
+    throw new Unanswered(NO_ANSWER, { cause: `${response.status} with an unreadable body` });
   }
 }
 
@@ -45,11 +46,11 @@ export async function call(method, path, body, { signal } = {}) {
     });
   } catch (error) {
     if (signal?.aborted) throw error;
-    throw new Unanswered(String(error?.message ?? error));
+    throw new Unanswered(NO_ANSWER, { cause: error });
   }
   const answer = await answerOf(response);
   if (response.ok) return answer;
-  if (response.status === 502 || response.status === 504) throw new Unanswered(answer.detail ?? "no outcome");
+  if (response.status === 502 || response.status === 504) throw new Unanswered(answer.detail ?? NO_ANSWER);
   throw new Refused(response.status, answer, Number(response.headers.get("Retry-After")) || null);
 }
 

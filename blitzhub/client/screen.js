@@ -1,12 +1,16 @@
 // How wide the screen is, as a fact that components can follow.
 import { useSyncExternalStore } from "react";
 
-const wide = matchMedia("(min-width: 1024px)");
-
-const subscribe = (listener) => {
-  wide.addEventListener("change", listener);
-  return () => wide.removeEventListener("change", listener);
+const follow = (query) => {
+  const subscribe = (listener) => {
+    query.addEventListener("change", listener);
+    return () => query.removeEventListener("change", listener);
+  };
+  return () => useSyncExternalStore(subscribe, () => query.matches);
 };
 
 /** Whether the trade panel stands beside the chart. */
-export const useWide = () => useSyncExternalStore(subscribe, () => wide.matches);
+export const useWide = follow(matchMedia("(min-width: 1024px)"));
+
+/** Whether there is room for one column only, and fingers for pointers. */
+export const usePhone = follow(matchMedia("(max-width: 639px)"));

@@ -2,7 +2,8 @@
 import { createElement, useEffect, useRef, useState } from "react";
 import { Link, useNavigate } from "react-router";
 import { toast } from "sonner";
-import { FilterBar, filterCount, passes, useFilters } from "$/public/external/blitzhub/components/board/board_filters.jsx";
+import { faultsOf, FilterBar, filterCount, passes, useFilters } from "$/public/external/blitzhub/components/board/board_filters.jsx";
+import { useFound } from "$/public/external/blitzhub/components/board/board_found.js";
 import { TokenCard } from "$/public/external/blitzhub/components/board/token_card.jsx";
 import { BoardMarket, COLUMNS } from "$/public/external/blitzhub/components/board/board_market.js";
 
@@ -10,8 +11,16 @@ const REORDER_MS = 2_000;
 const NEW_MS = 1_200;
 const FULL_COLUMN = 100;
 const SKELETONS = 6;
-const HEADS = { new: "New", graduating: "About to graduate", graduated: "Graduated" };
-const TABS = { new: "New", graduating: "Graduating", graduated: "Graduated" };
+const HEADS = {
+  new: "New",
+  trending_5m: "Trending, 5 minutes",
+  trending_1h: "Trending, 1 hour",
+  trending_6h: "Trending, 6 hours",
+  trending_24h: "Trending, 24 hours",
+  graduating: "About to graduate",
+  graduated: "Graduated",
+};
+const TABS = { graduating: "Graduating", graduated: "Graduated" };
 const EMPTY = {
   new: "No tokens yet. The first launch opens the market.",
   graduating: "No token has raised half of its SOL yet.",
@@ -63,7 +72,7 @@ function useOrder(market, column) {
     held.current = holding;
     if (!holding) renew.current();
   };
-  return [shown, hold];
+  return [shown, hold, held];
 }
 
 function Empty({ column, filtered, onClear }) {
@@ -72,19 +81,22 @@ function Empty({ column, filtered, onClear }) {
     return createElement("div", { className: "bh-empty" }, createElement("span", null, "No token matches."), clear);
   }
   const action = column === "new" ? createElement(Link, { to: "/launch", className: "bh-button bh-button--accent" }, "Launch token") : null;
-  return createElement("div", { className: "bh-empty" }, createElement("span", null, EMPTY[column]), action);
+  return createElement("div", { className: "bh-empty" }, createElement("span", null, EMPTY[column] ?? "Nobody has traded in this time."), action);
 }
 
-function Column({ market, column, chosen, filters, onClear, onCount }) {
-  const [{ order: whole, fresh, more }, hold] = useOrder(market, column);
-  const order = whole && filterCount(filters) ? whole.filter((address) => market.tokens.has(address) && passes(filters, market.tokens.get(address))) : whole;
-  useEffect(() => onCount(column, order?.length ?? null), [order?.length]);
+function Column({ market, slot, column, chosen, filters, onClear, onCount }) {
+  const [{ order: whole, fresh, more }, hold, held] = useOrder(market, column);
+  const on = filterCount(filters) > 0;
+  const found = useFound(market, column, filters, on, held);
+  const listed = (found ?? whole)?.filter((address) => market.tokens.has(address));
+  const order = on ? listed?.filter((address) => passes(filters, market.tokens.get(address))) : whole;
+  useEffect(() => onCount(slot, order?.length ?? null), [order?.length]);
   const cards = order
     ? order.map((address) => createElement(TokenCard, { key: address, market, address, isNew: fresh.has(address) }))
     : Array.from({ length: SKELETONS }, (_, index) => createElement("li", { key: index, className: "bh-skeleton bh-token-card bh-token-card--loading", "aria-hidden": true }));
   return createElement(
     "section",
-    { className: "bh-column", "data-column": column, "data-chosen": chosen, "aria-label": HEADS[column] },
+    { className: "bh-column", "data-column": slot, "data-ranking": column, "data-chosen": chosen, "aria-label": HEADS[column] },
     createElement(
       "h2",
       { className: "bh-column__head" },
@@ -104,7 +116,7 @@ function Column({ market, column, chosen, filters, onClear, onCount }) {
         onFocus: (event) => event.target.matches(":focus-visible") && hold(true),
         onBlur: () => hold(false),
       },
-      order && !order.length ? createElement("li", { className: "bh-column__empty" }, createElement(Empty, { column, filtered: whole.length > 0, onClear })) : cards,
+      order && !order.length ? createElement("li", { className: "bh-column__empty" }, createElement(Empty, { column, filtered: on, onClear })) : cards,
     ),
   );
 }
@@ -117,7 +129,7 @@ export function Board({ className = "" }) {
   const [chosen, setChosen] = useState("new");
   const [counts, setCounts] = useState({});
   const filtering = useFilters();
-  const [open, setOpen] = useState(() => filterCount(filtering.filters) > 0);
+  const [open, setOpen] = useState(() => filterCount(filtering.filters) > 0 || Object.keys(faultsOf(filtering.params)).length > 0);
   const navigate = useNavigate();
   useEffect(() => market.current.follow(tell), []);
   function tell({ address, symbol }) {
@@ -128,12 +140,14 @@ export function Board({ className = "" }) {
     });
   }
   const onCount = (column, size) => setCounts((now) => (now[column] === size ? now : { ...now, [column]: size }));
-  const tabs = COLUMNS.map((column) =>
+  const { trend } = filtering.filters;
+  const columnOf = (slot) => (slot === "new" && trend ? `trending_${trend}` : slot);
+  const tabs = COLUMNS.map((slot) =>
     createElement(
       "button",
-      { key: column, type: "button", role: "tab", className: "bh-tab", "aria-selected": column === chosen, onClick: () => setChosen(column) },
-      TABS[column],
-      createElement("span", { className: "bh-fig bh-faint" }, counts[column] == null ? "" : ` ${countText(counts[column])}`),
+      { key: slot, type: "button", role: "tab", className: "bh-tab", "aria-selected": slot === chosen, onClick: () => setChosen(slot) },
+      TABS[slot] ?? (trend ? "Trending" : "New"),
+      createElement("span", { className: "bh-fig bh-faint" }, counts[slot] == null ? "" : ` ${countText(counts[slot])}`),
     ),
   );
   return createElement(
@@ -144,7 +158,7 @@ export function Board({ className = "" }) {
     createElement(
       "div",
       { className: "bh-board__columns" },
-      COLUMNS.map((column) => createElement(Column, { key: column, market: market.current, column, chosen: column === chosen, filters: filtering.filters, onClear: filtering.clear, onCount })),
+      COLUMNS.map((slot) => createElement(Column, { key: columnOf(slot), market: market.current, slot, column: columnOf(slot), chosen: slot === chosen, filters: filtering.filters, onClear: filtering.clear, onCount })),
     ),
   );
 }

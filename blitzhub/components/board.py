@@ -11,7 +11,7 @@ from blitzhub.components import graduation_bar as graduation_bar  # links the ba
 from blitzhub.components.trade_panel import SONNER
 
 _BOARD: Final = rx.asset("board.jsx", shared=True).importable_path
-for _part in ("board_market.js", "board_filters.jsx", "token_card.jsx"):
+for _part in ("board_market.js", "board_found.js", "board_filters.jsx", "token_card.jsx"):
     rx.asset(_part, shared=True)
 
 

@@ -10,13 +10,26 @@ const FIELDS = [
   ["raised", "Raised from", "%"],
   ["holders", "Holders from", ""],
 ];
+const WINDOWS = ["5m", "1h", "6h", "24h"];
 const WHOLE = /^\d{1,9}$/;
 
-/** The lamports, percents and holders that are asked for; what cannot be read asks for nothing. */
+/** The lamports, percents and holders that are asked for, and the ranking; what cannot be read asks for nothing. */
 export function filtersOf(params) {
   const whole = (name) => (WHOLE.test(params.get(name) ?? "") ? BigInt(params.get(name)) : 0n);
   const cap = readAmount(params.get("cap") ?? "", SOL_DECIMALS).units ?? 0n;
-  return { cap, raised: whole("raised"), holders: whole("holders"), people: params.get("sim") === "0" };
+  const trend = WINDOWS.find((window) => window === params.get("trend")) ?? null;
+  return { cap, raised: whole("raised"), holders: whole("holders"), people: params.get("sim") === "0", trend };
+}
+
+/** What is wrong with what was typed, by field; a board that says nothing would look as if it had obeyed. */
+export function faultsOf(params) {
+  const faults = {};
+  for (const [name, label] of FIELDS) {
+    const text = params.get(name) ?? "";
+    const words = name === "cap" ? readAmount(text, SOL_DECIMALS).error : text && !WHOLE.test(text) ? "Digits only" : "";
+    if (words) faults[name] = `${label}: ${words}`;
+  }
+  return faults;
 }
 
 /** How many filters are on. */
@@ -60,8 +73,21 @@ export function useFilters() {
   return { params, filters: filtersOf(params), change, clear };
 }
 
+// A ranking takes the place of the newest; choosing it again brings those back.
+function Trending({ chosen, change }) {
+  const windows = WINDOWS.map((window) =>
+    createElement(
+      "button",
+      { key: window, type: "button", className: "bh-chip", "aria-pressed": window === chosen, onClick: () => change("trend", window === chosen ? "" : window), "data-testid": `trend-${window}` },
+      window,
+    ),
+  );
+  return createElement("div", { className: "bh-filters__trend", role: "group", "aria-label": "Trending in the last" }, createElement("span", { className: "bh-small bh-muted" }, "Trending"), windows);
+}
+
 export function FilterBar({ params, filters, change, clear, open, onOpen }) {
   const on = filterCount(filters);
+  const faults = faultsOf(params);
   const fields = FIELDS.map(([name, label, unit]) =>
     createElement(
       "label",
@@ -69,7 +95,7 @@ export function FilterBar({ params, filters, change, clear, open, onOpen }) {
       createElement("span", { className: "bh-muted" }, label),
       createElement(
         "span",
-        { className: "bh-amount bh-amount--small" },
+        { className: "bh-amount bh-amount--small", "data-invalid": Boolean(faults[name]) },
         createElement("input", {
           className: "bh-amount__input",
           inputMode: name === "cap" ? "decimal" : "numeric",
@@ -77,6 +103,7 @@ export function FilterBar({ params, filters, change, clear, open, onOpen }) {
           placeholder: "0",
           maxLength: 9,
           value: params.get(name) ?? "",
+          "aria-invalid": Boolean(faults[name]),
           onChange: (event) => change(name, event.target.value.trim()),
           "data-testid": `filter-${name}`,
         }),
@@ -89,16 +116,19 @@ export function FilterBar({ params, filters, change, clear, open, onOpen }) {
     { key: "sim", type: "button", className: "bh-chip", "aria-pressed": filters.people, onClick: () => change("sim", filters.people ? "" : "0"), "data-testid": "filter-people" },
     "Without simulated",
   );
+  const words = Object.values(faults).join(". ");
+  const error = words ? createElement("div", { key: "error", className: "bh-error", role: "status", "data-testid": "filter-error" }, words) : null;
   const clearing = on ? createElement("button", { key: "clear", type: "button", className: "bh-button bh-button--dense bh-button--ghost", onClick: clear, "data-testid": "filter-clear" }, "Clear filters") : null;
   return createElement(
     "div",
     { className: "bh-filters" },
+    createElement(Trending, { chosen: filters.trend, change }),
     createElement(
       "button",
       { type: "button", className: "bh-button bh-button--dense", "aria-expanded": open, "aria-controls": "board-filters", onClick: () => onOpen(!open), "data-testid": "filters" },
       createElement(ListFilter, { className: "bh-icon", "aria-hidden": true }),
       on ? `Filters ${on}` : "Filters",
     ),
-    open ? createElement("div", { id: "board-filters", className: "bh-filters__fields" }, fields, people, clearing) : null,
+    open ? createElement("div", { id: "board-filters", className: "bh-filters__fields" }, fields, people, clearing, error) : null,
   );
 }

@@ -22,13 +22,13 @@ export class BoardMarket {
   follow(onGraduated = () => {}) {
     return subscribe({ type: "board" }, ({ snapshot, data }) => {
       const before = new Map([...this.tokens].map(([address, token]) => [address, token.stage]));
-      if (snapshot) this.tokens.clear();
+      if (snapshot) this.#keepShown();
       for (const news of data.tokens) {
         const token = this.tokens.get(news.address);
         if (token) Object.assign(token, news);
         else if ("symbol" in news) this.tokens.set(news.address, news);
       }
-      if (data.columns) this.columns = data.columns;
+      if (data.columns) this.columns = snapshot ? data.columns : { ...this.columns, ...data.columns };
       for (const news of data.tokens) {
         const token = this.tokens.get(news.address);
         if (before.get(news.address) === "curve" && isGraduated(token)) onGraduated(token);
@@ -40,10 +40,25 @@ export class BoardMarket {
     });
   }
 
+  /** Take in tokens that the board does not list, as the API says them; what the board knows better stays. */
+  learn(tokens) {
+    for (const token of tokens) {
+      const known = this.tokens.get(token.address);
+      if (!known) this.tokens.set(token.address, token);
+      else if (token.seq >= known.seq) Object.assign(known, token);
+      for (const paint of this.cells.get(token.address) ?? []) paint(false);
+    }
+  }
+
   /** Hear when columns have other members; returns the function that ends it. */
   onColumns(watcher) {
     this.watchers.add(watcher);
     return () => this.watchers.delete(watcher);
+  }
+
+  // After a gap the board is told anew; a card that is shown keeps what is known of its token.
+  #keepShown() {
+    for (const address of this.tokens.keys()) if (!this.cells.has(address)) this.tokens.delete(address);
   }
 
   /** Paint a card now and whenever its token changes; returns the function that ends it. */
@@ -59,7 +74,8 @@ export class BoardMarket {
   /** Addresses of a column in the order they are shown, or null before the first snapshot. */
   order(column) {
     if (!this.columns) return null;
-    const listed = this.columns[column].filter((address) => this.tokens.has(address));
+    const listed = (this.columns[column] ?? []).filter((address) => this.tokens.has(address));
+    if (column.startsWith("trending_")) return listed;
     if (column === "new") return listed.filter((address) => !this.columns.graduating.includes(address));
     if (column === "graduated") return listed;
     const share = new Map(listed.map((address) => [address, progress(this.tokens.get(address))]));

@@ -1,6 +1,7 @@
 // Whether ledger and chain agree, in the status bar; asked again while the page is looked at, aged by the second.
 import { createElement, useEffect, useState } from "react";
 import { call } from "$/public/external/blitzhub/client/api.js";
+import { heardOfPlatform } from "$/public/external/blitzhub/client/platform.js";
 import { told } from "$/public/external/blitzhub/components/ledger_proof/ledger_proof.js";
 
 const ASK_MS = 10_000;
@@ -15,7 +16,9 @@ export function LedgerProof({ href }) {
     const ask = async () => {
       const proof = await call("GET", "/proof").catch(() => null);
       // Without an answer the last one goes on ageing, and says so by itself.
-      if (proof !== null) setKnown({ proof, heard: performance.now() });
+      if (proof === null) return;
+      heardOfPlatform(proof);
+      setKnown({ proof, heard: performance.now() });
     };
     const tick = () => {
       if (document.hidden) return;

@@ -11,13 +11,6 @@ class _Primitive(rx.Component):
     library = RADIX
 
 
-class TabsRoot(_Primitive):
-    """Panels of which one is shown; `default_value` names it."""
-
-    tag = "Tabs.Root"
-    default_value: rx.Var[str]
-
-
 class TabsList(_Primitive):
     """The row of tab buttons."""
 

@@ -1,8 +1,8 @@
 // The card of one token: rendered once, its figures are written in place.
 import { createElement, useEffect, useRef, useState } from "react";
 import { Link } from "react-router";
-import { count, graduationPercent, marketSol, shortAddress } from "$/public/external/blitzhub/feed/figures.js";
-import { direction, flash, keepAge, writeText } from "$/public/external/blitzhub/feed/paint.js";
+import { count, graduationPercent, marketSol, share, shortAddress } from "$/public/external/blitzhub/feed/figures.js";
+import { direction, flash, keepAge, paintChange, writeText } from "$/public/external/blitzhub/feed/paint.js";
 import { Bar, paintBar } from "$/public/external/blitzhub/components/graduation_bar/graduation_bar.jsx";
 import { isGraduated } from "$/public/external/blitzhub/components/board/board_market.js";
 
@@ -32,11 +32,13 @@ export function TokenCard({ market, address, isNew = false, preview = false }) {
     let cap = token.market_cap_lamports;
     const paint = (quiet) => {
       const now = market.tokens.get(address);
-      const { figure, holders, bar, percent, pill } = cells.current;
+      const { figure, change, holders, top, bar, percent, pill } = cells.current;
       if (!now || !figure) return;
       const traded = now.price !== null;
       if (writeText(figure, marketSol(traded ? now.market_cap_lamports : null)) && !quiet) flash(figure, direction(cap, now.market_cap_lamports));
       cap = now.market_cap_lamports;
+      paintChange(change, now.price_1h_ago, now.price);
+      writeText(top, now.top_ten_bps ? `top 10 ${share(now.top_ten_bps)}` : "");
       writeText(holders, `${count(now.holders)} ${now.holders === 1 ? "holder" : "holders"}`);
       const [word, style] = pillOf(now);
       writeText(pill, word);
@@ -54,6 +56,7 @@ export function TokenCard({ market, address, isNew = false, preview = false }) {
     "span",
     { className: "bh-token-card__figures" },
     createElement("span", { className: "bh-token-card__cap" }, createElement("span", { ref: cell("figure"), className: "bh-fig bh-live bh-fig-sol", "data-field": "market_cap_lamports" }), " SOL"),
+    createElement("span", { ref: cell("change"), className: "bh-fig bh-fig-percent bh-live bh-change", title: "Price change in 1 hour", "data-field": "change" }),
     createElement("span", { ref: cell("pill"), className: "bh-pill bh-token-card__pill", hidden: true }),
   );
   const names = createElement(
@@ -74,7 +77,12 @@ export function TokenCard({ market, address, isNew = false, preview = false }) {
       token.address ? createElement("span", { className: "bh-fig", title: token.address }, shortAddress(token.address)) : null,
       token.simulated ? createElement("span", { className: "bh-tag", title: "Launched by a simulated trader" }, "sim") : null,
     ),
-    createElement("span", { ref: cell("holders"), className: "bh-token-card__line bh-fig-inline" }),
+    createElement(
+      "span",
+      { className: "bh-token-card__line" },
+      createElement("span", { ref: cell("holders"), className: "bh-fig-inline" }),
+      createElement("span", { ref: cell("top"), className: "bh-fig-inline", title: "Of the total supply, the ten largest holders together", "data-field": "top_ten" }),
+    ),
   );
   return createElement(
     preview ? "div" : "li",

@@ -1,10 +1,12 @@
 // Buying and selling one token. Amounts are BigInt base units from the field to the request; no float touches them.
-import { useEffect, useMemo, useRef, useState } from "react";
+import { useEffect, useLayoutEffect, useMemo, useRef, useState } from "react";
 import { TriangleAlert } from "lucide-react";
 import { toast } from "sonner";
 import { exactText, readAmount, units as readUnits } from "$/public/external/blitzhub/client/amounts.js";
 import { newId, Refused } from "$/public/external/blitzhub/client/api.js";
 import { useConnection, useMarket } from "$/public/external/blitzhub/client/market.js";
+import { useBuyingPausedSince } from "$/public/external/blitzhub/client/platform.js";
+import { useKeys } from "$/public/external/blitzhub/client/keys.js";
 import { resume, send, sentOrder, useSentOrders } from "$/public/external/blitzhub/client/orders.js";
 import { useWide } from "$/public/external/blitzhub/client/screen.js";
 import { clock, ownSol, ownTokens, share } from "$/public/external/blitzhub/feed/figures.js";
@@ -40,6 +42,23 @@ function useDraft(token, initialSide) {
   return [draft, change];
 }
 
+let typedInto = "";
+
+/** Somebody who types while the page is drawn anew, because another backend took over, goes on typing. */
+function useKeptFocus(token, field) {
+  useLayoutEffect(() => {
+    const input = field.current;
+    if (typedInto === token) {
+      input?.focus({ preventScroll: true });
+      input?.setSelectionRange(input.value.length, input.value.length);
+    }
+    typedInto = "";
+    return () => {
+      if (input && document.activeElement === input) typedInto = token;
+    };
+  }, [token]);
+}
+
 function useAccepted(token) {
   const key = `blitzhub.impact.${token}`;
   const [accepted, setAccepted] = useState(() => sessionStorage.getItem(key) === "1");
@@ -50,23 +69,6 @@ function useAccepted(token) {
       sessionStorage.setItem(key, value ? "1" : "0");
     },
   ];
-}
-
-/** Keys of the panel, off while one types. */
-function useKeys(actions) {
-  const latest = useRef(actions);
-  latest.current = actions;
-  useEffect(() => {
-    const press = (event) => {
-      if (event.ctrlKey || event.metaKey || event.altKey || event.target.closest?.("input, textarea, select, [role=dialog], [role=menu]")) return;
-      const action = latest.current[event.key.toLowerCase()];
-      if (!action) return;
-      event.preventDefault();
-      action();
-    };
-    window.addEventListener("keydown", press);
-    return () => window.removeEventListener("keydown", press);
-  }, []);
 }
 
 /** Remembers the last order sent, over a reload if it was in doubt, and says what became of it where that asks for a decision. */
@@ -130,7 +132,9 @@ export function TradePanel({ token, symbol, decimals = 6, minimumBuyLamports = "
   const market = useMarket(token);
   const live = useConnection();
   const stage = market.stage ?? stageAtLoad;
-  const paused = market.paused ?? pausedAtLoad;
+  const platformPausedSince = useBuyingPausedSince();
+  const paused = (market.paused ?? pausedAtLoad) || platformPausedSince !== null;
+  const isHeld = market.held ?? false;
   const [draft, change] = useDraft(token, initialSide);
   const { side } = draft;
   const text = draft[side];
@@ -139,6 +143,7 @@ export function TradePanel({ token, symbol, decimals = 6, minimumBuyLamports = "
   const [accepted, setAccepted] = useAccepted(token);
   const [busy, setBusy] = useState(false);
   const field = useRef(null);
+  useKeptFocus(token, field);
   const own = side === "buy" ? SOL_DECIMALS : decimals;
   const amount = useMemo(() => readAmount(text, own), [text, own]);
   const quote = useQuote({ token, side, units: amount.units, slippageBps: slippage.bps, account, balance: `${lamports}|${held}`, seq: market.seq });
@@ -154,7 +159,7 @@ export function TradePanel({ token, symbol, decimals = 6, minimumBuyLamports = "
   const button = buttonState({
     side, symbol, stage, paused, account, phase, amount, limit, quote,
     offline: live.offline, minimum: BigInt(minimumBuyLamports || "0"), accepted: !mustAccept || accepted,
-    typed: side === "buy" ? exactText(amount.units ?? 0n, own) : "",
+    typed: side === "buy" ? `${exactText(amount.units ?? 0n, own)} SOL` : ownTokens(amount.units ?? 0n, decimals),
   });
 
   const setText = (next) => {
@@ -272,6 +277,12 @@ export function TradePanel({ token, symbol, decimals = 6, minimumBuyLamports = "
       )}
       {short && localnet && <FaucetButton balance={lamports} />}
       <Message message={message} onAction={act} />
+      {isHeld && (
+        <div className="bh-note bh-note--warn" data-testid="token-held">
+          <TriangleAlert className="bh-icon" aria-hidden />
+          Orders of {symbol} are taken and wait in their order: operators hold its queue. What is past its time limit is not executed.
+        </div>
+      )}
       {(live.offline || live.state === "stale") && (
         <div className="bh-note bh-note--warn">
           <TriangleAlert className="bh-icon" aria-hidden />

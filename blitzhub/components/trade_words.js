@@ -9,9 +9,9 @@ const SENTENCES = {
   funds: (c) => (c.side === "buy" ? `Not enough SOL. ${untouched(c.side)}` : `Not enough ${c.symbol}. ${untouched(c.side)}`),
   deadline: (c) => `${notDone(c.side)}: the order waited past its time limit. ${untouched(c.side)}`,
   not_arrived: (c) => `${notDone(c.side)}: the order did not arrive, and its time limit has passed. ${untouched(c.side)}`,
-  paused: (c) => `Trading in ${c.symbol} is paused. Your balance is safe.`,
+  paused: (c) => `Buying ${c.symbol} is paused. Your balance is safe, and you can sell.`,
   held: (c) => `Trading in ${c.symbol} is stopped: Solana refused what its vault owes. Your balance is safe, operators know.`,
-  frozen: (c) => `${notDone(c.side)}: your account is frozen, because Solana refused an earlier trade of it. Operators know.`,
+  frozen: (c) => `${notDone(c.side)}: your account is on hold. Nothing is lost; operators know.`,
   opening_cap: (c) => `${notDone(c.side)}: more than one account may hold while the opening lasts. ${untouched(c.side)}`,
   pool_out_of_range: (c) => `${notDone(c.side)}: more than the pool can take. ${untouched(c.side)}`,
   not_tradable: (c) => `${c.symbol} is not tradable yet. ${untouched(c.side)}`,
@@ -49,5 +49,5 @@ export function buttonState({ side, symbol, stage, paused, account, phase, offli
   if (quote.error) return off("No price", refusalSentence(quote.error.code, { side, symbol }, quote.error.message));
   if (!quote.answer || !quote.fits) return off("Asking for the price…");
   if (!accepted) return off("Accept the price impact");
-  return { label: `${side === "buy" ? "Buy" : "Sell"} ${symbol} · ${typed} ${side === "buy" ? "SOL" : ""}`.trim(), reason: "", ready: true };
+  return { label: `${side === "buy" ? "Buy" : "Sell"} ${symbol} · ${typed}`, reason: "", ready: true };
 }

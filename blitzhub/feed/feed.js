@@ -2,8 +2,8 @@
 //
 //   const stop = subscribe({ type: "trades", token }, ({ snapshot, seq, data }) => …);
 //
-// A listener gets a snapshot first and deltas after it; after a gap it gets a snapshot again, after a lost connection
-// what it missed, or a snapshot where the server does not know that any more.
+// A listener gets a snapshot first and deltas after it; after a gap or a lost connection what it missed, or a snapshot
+// where the server does not know that any more. A pong tells of a last frame that was lost.
 // Everything heard since the last animation frame is handed out together, so that figures change together.
 const PATH = "/ws/market";
 const SILENCE_MS = 10_000;
@@ -143,10 +143,11 @@ function hear(text) {
   retries = 0;
   details.heard_ms = Date.now();
   if (state.state !== "live") judge();
-  if (message.channel === "pong") details.delay_ms = Date.now() - pinged_ms;
+  const isPong = message.channel === "pong";
+  if (isPong) details.delay_ms = Date.now() - pinged_ms;
   if (message.channel === "reconnect") comeBack(message.data.after_ms);
-  if (message.from_seq === undefined) return;
-  details.seq = message.seq;
+  if (message.from_seq === undefined && !isPong) return;
+  if (!isPong) details.seq = message.seq;
   heard.push(message);
   if (painting) return;
   painting = true;
@@ -170,18 +171,25 @@ function wakeUp() {
   }
 }
 
+function askForLost(seqs) {
+  for (const topic of topics.values()) {
+    if (topic.seq !== null && topic.seq < seqs[topic.channel]) ask(topic, topic.seq);
+  }
+}
+
 function handOut() {
   painting = false;
   const messages = heard;
   heard = [];
   for (const message of messages) {
+    if (message.channel === "pong") askForLost(message.data.seqs ?? {});
     const topic = topics.get(message.channel);
     if (!topic) continue;
     const snapshot = message.from_seq === 0;
     const last_seq = topic.seq ?? topic.after_seq;
     if (!snapshot && last_seq === undefined) continue; // its snapshot is on the way
     if (!snapshot && message.from_seq !== last_seq + 1) {
-      ask(topic);
+      if (topic.seq !== null) ask(topic, topic.seq); // else what was missed is on the way
       continue;
     }
     topic.seq = topic.known_seq = message.seq;
@@ -205,6 +213,7 @@ export function subscribe(subscription, listener) {
   }
   const entry = (message) => listener(message);
   topic.listeners.add(entry);
+  topic.known_seq = undefined; // this listener knows nothing yet: what the others missed is not enough for it
   connect();
   if (isOpen()) askSoon(topic);
   return () => {

@@ -7,7 +7,7 @@ const PRICE_DECIMALS = 15;
 const SUBSCRIPT = "₀₁₂₃₄₅₆₇₈₉";
 const TOO_MANY = ">999%";
 const DAY_MS = 86_400_000;
-const MONTHS = ["Jan", "Feb", "Mar", "Apr", "May", "Jun", "Jul", "Aug", "Sep", "Oct", "Nov", "Dec"];
+export const MONTHS = ["Jan", "Feb", "Mar", "Apr", "May", "Jun", "Jul", "Aug", "Sep", "Oct", "Nov", "Dec"];
 
 const power = (exponent) => 10n ** BigInt(exponent);
 const isNone = (value) => value === null || value === undefined;

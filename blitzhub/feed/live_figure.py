@@ -8,7 +8,7 @@ from blitzhub import feed as feed  # links feed.js, figures.js and paint.js, whi
 
 _PRICE: Final = rx.asset("price.jsx", shared=True).importable_path
 
-Format = Literal["price", "market_sol", "own_sol", "tokens", "count"]
+Format = Literal["price", "market_cap", "market_sol", "own_sol", "tokens", "count", "share"]
 
 
 class LiveFigure(rx.NoSSRComponent):
@@ -17,9 +17,9 @@ class LiveFigure(rx.NoSSRComponent):
     Props:
         token: the token's address.
         field: a key of the token's JSON: `price`, `market_cap_lamports`, `volume_24h_lamports`,
-            `liquidity_lamports`, `reserve_lamports`, `supply`, `holders`.
-        format: how it reads: `price` (10^-15 SOL per whole token), `market_sol` and `own_sol` (lamports),
-            `tokens` (base units), `count`.
+            `liquidity_lamports`, `reserve_lamports`, `supply`, `holders`, `traders_24h`, `top_ten_bps`, `creator_bps`.
+        format: how it reads: `price` (10^-15 SOL per whole token), `market_cap`, `market_sol` and `own_sol` (lamports),
+            `tokens` (base units), `count`, `share` (basis points).
         initial: the value before the first frame, as the API says it; null reads "—".
         unit: a word after the figure, "SOL".
         fit: take only the width of the figure instead of reserving the format's.

@@ -1,5 +1,5 @@
 // Writes live figures straight to the page, without rendering, and flashes what changed.
-import { age, price } from "$/public/external/blitzhub/feed/figures.js";
+import { age, changeBps, percent, price } from "$/public/external/blitzhub/feed/figures.js";
 
 const FLASH_MS = 600;
 const HOLD = 100 / FLASH_MS;
@@ -41,6 +41,13 @@ export function writePrice(element, units) {
   }
   element.title = exact;
   return true;
+}
+
+/** Write how far a price has come from what it was, both integer strings or null. */
+export function paintChange(element, before, now) {
+  const bps = changeBps(before, now);
+  element.dataset.direction = !bps ? "" : bps > 0 ? "up" : "down";
+  return writeText(element, percent(bps));
 }
 
 /** Show that a figure rose (`direction` > 0) or fell; at most twice a second per cell and 24 cells a frame. */

@@ -1,17 +1,20 @@
 // Live figures of one token: the text changes in place, nothing renders.
 import { createElement, useEffect, useRef } from "react";
 import { subscribe } from "$/public/external/blitzhub/feed/feed.js";
-import { compactTokens, count, marketSol, ownSol } from "$/public/external/blitzhub/feed/figures.js";
+import { compactTokens, count, marketSol, ownSol, share } from "$/public/external/blitzhub/feed/figures.js";
 import { direction, flash, keepAge, writePrice, writeText } from "$/public/external/blitzhub/feed/paint.js";
 
 const WRITERS = {
   price: writePrice,
+  // Without a trade there is no price, so no market cap either.
+  market_cap: (element, value) => writeText(element, marketSol(Number(value) ? value : null)),
   market_sol: (element, value) => writeText(element, marketSol(value)),
   own_sol: (element, value) => writeText(element, ownSol(value)),
   tokens: (element, value) => writeText(element, compactTokens(value)),
   count: (element, value) => writeText(element, count(value)),
+  share: (element, value) => writeText(element, share(value)),
 };
-const WIDTHS = { price: "bh-fig-price", market_sol: "bh-fig-sol", own_sol: "bh-fig-sol" };
+const WIDTHS = { price: "bh-fig-price", market_cap: "bh-fig-sol", market_sol: "bh-fig-sol", own_sol: "bh-fig-sol" };
 
 export function LiveFigure({ token, field = "price", format = "price", initial = null, unit = "", fit = false, id, label, className = "" }) {
   const cell = useRef(null);

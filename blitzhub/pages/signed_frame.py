@@ -25,6 +25,7 @@ def _visitor() -> Component:
             lamports=SessionState.lamports,
             localnet=SessionState.localnet,
             known=SessionState.known,
+            role=SessionState.role,
         ),
         class_name="bh-visitor",
     )

@@ -104,6 +104,10 @@ LIGHT: Final[Mapping[str, str]] = {
 ALIASES: Final[Mapping[str, str]] = {"ok": "buy", "danger": "sell"}
 """Names for health, errors and destructive actions, so that those never speak of buying and selling."""
 
+CHART_DARK: Final = ("#6C9BFF", "#FFE629", "#E6EBF3", "#E0822B", "#6F7B8F")
+CHART_LIGHT: Final = ("#2F55D4", "#B38600", "#12161D", "#8A3F00", "#7D899C")
+"""The colours of a chart's series, in their order; told apart by every kind of eye."""
+
 WORD_FONT: Final = '"Inter Variable", system-ui, sans-serif'
 """Font stack of words."""
 

@@ -20,7 +20,8 @@ class WalletButton(rx.NoSSRComponent):
     """The header's wallet button: sign-in through the Wallet Standard, or the signed-in account's menu.
 
     `address` is the signed-in account, empty for none, `lamports` its SOL; `localnet` offers the built-in demo wallet.
-    Nothing can be pressed until `known` says that the account has been looked up.
+    A member of staff, told by `role`, finds the operators' pages there. Nothing can be pressed until `known` says that
+    the account has been looked up.
     """
 
     library = _WALLET
@@ -30,6 +31,7 @@ class WalletButton(rx.NoSSRComponent):
     lamports: rx.Var[str]
     localnet: rx.Var[bool]
     known: rx.Var[bool]
+    role: rx.Var[str]
 
 
 class FaucetButton(rx.NoSSRComponent):

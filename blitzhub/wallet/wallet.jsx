@@ -1,7 +1,7 @@
 // The wallet button. Keys never leave the wallet; the server only sees a signed text and answers with a cookie.
 import { useCallback, useEffect, useRef, useState } from "react";
 import { getWallets } from "@wallet-standard/app";
-import { Check, ChevronDown, Copy, Droplets, KeyRound, LogOut, Wallet } from "lucide-react";
+import { Check, ChevronDown, Copy, Droplets, Gauge, KeyRound, LogOut, Wallet } from "lucide-react";
 import { DropdownMenu, Popover } from "radix-ui";
 import { Link } from "react-router";
 import { call } from "$/public/external/blitzhub/client/api.js";
@@ -174,7 +174,7 @@ function FaucetItem({ lamports }) {
   );
 }
 
-function SignedIn({ address, lamports, localnet }) {
+function SignedIn({ address, lamports, localnet, role }) {
   const [copied, setCopied] = useState(false);
   const copy = async (event) => {
     event.preventDefault();
@@ -223,6 +223,14 @@ function SignedIn({ address, lamports, localnet }) {
               Keys and sessions
             </Link>
           </DropdownMenu.Item>
+          {role && (
+            <DropdownMenu.Item className="bh-menu__item" asChild>
+              <Link to="/admin" data-testid="menu-admin">
+                <Gauge className="bh-icon" aria-hidden />
+                Operators' pages
+              </Link>
+            </DropdownMenu.Item>
+          )}
           <DropdownMenu.Item className="bh-menu__item" onSelect={signOut} data-testid="sign-out">
             <LogOut className="bh-icon" aria-hidden />
             Sign out
@@ -233,7 +241,7 @@ function SignedIn({ address, lamports, localnet }) {
   );
 }
 
-export function WalletButton({ address = "", lamports = "", localnet = false, known = false }) {
+export function WalletButton({ address = "", lamports = "", localnet = false, known = false, role = "" }) {
   if (!known) return <span className="bh-skeleton bh-wallet__unknown" aria-hidden />;
-  return address ? <SignedIn address={address} lamports={lamports} localnet={localnet} /> : <SignedOut localnet={localnet} />;
+  return address ? <SignedIn address={address} lamports={lamports} localnet={localnet} role={role} /> : <SignedOut localnet={localnet} />;
 }

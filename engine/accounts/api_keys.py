@@ -10,6 +10,7 @@ from typing import Any, Final
 
 from engine.accounts.accounts import Account, from_row
 from engine.accounts.sessions import secret_hash
+from engine.accounts.tickets import end_tickets
 from engine.errors import NotFound, Refusal
 from engine.identifiers import new_secret
 from engine.persistence import api_keys as rows
@@ -134,3 +135,4 @@ async def revoke_api_key(services: Services, account: Account, key_id: str) -> N
     end = partial(rows.revoke_key, account_id=account.account_id, key_id=key_id, now_ms=services.clock.now_ms())
     if not await services.database.write(end):
         raise UnknownApiKey("You have no such key, or it was revoked before.")
+    await end_tickets(services, account.account_id)

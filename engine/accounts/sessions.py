@@ -6,6 +6,8 @@ from functools import partial
 from typing import Any, Final
 
 from engine.accounts.accounts import Account, from_row
+from engine.accounts.tickets import end_tickets
+from engine.errors import Refusal
 from engine.identifiers import AccountId, new_secret
 from engine.persistence import sessions as rows
 from engine.services import Services
@@ -14,6 +16,13 @@ _SEEN_STEP_MS: Final = 3_600_000
 """How stale `seen_at_ms` may be: the price of not writing to the database with every request."""
 
 _MAX_COOKIE: Final = 100
+
+
+class SignInAgain(Refusal):
+    """This takes a sign-in of the last minutes."""
+
+    code = "sign_in_again"
+    status = 403
 
 
 def secret_hash(secret: str) -> str:
@@ -63,12 +72,17 @@ async def session_of(services: Services, cookie: str | None) -> Session | None:
 async def close_session(services: Services, cookie: str | None) -> None:
     """Sign out: the session is gone on every backend at once."""
     if cookie:
+        session = await session_of(services, cookie)
         await services.database.write(partial(rows.delete_session, session_hash=secret_hash(cookie)))
+        if session is not None:
+            await end_tickets(services, session.account.account_id)
 
 
 async def close_sessions(services: Services, account_id: AccountId) -> int:
     """Sign out everywhere; how many sessions ended."""
-    return await services.database.write(partial(rows.delete_sessions, account_id=account_id))
+    ended = await services.database.write(partial(rows.delete_sessions, account_id=account_id))
+    await end_tickets(services, account_id)
+    return ended
 
 
 async def open_sessions(services: Services, account_id: AccountId, cookie: str | None) -> list[dict[str, Any]]:

@@ -18,7 +18,8 @@ from engine.identifiers import TokenAddress
 from engine.persistence import journal
 from engine.persistence.database import Database, DatabaseError
 from engine.persistence.trading import held_tokens
-from engine.ports import Delivery
+from engine.ports import Delivery, Depth
+from engine.trading.counting import accepted_at_ms
 
 log = logging.getLogger(__name__)
 
@@ -66,6 +67,14 @@ class _Inbox:
         self._aside = [each for each in self._aside if each.token in self._held]
         if released:
             self.give_back(released)
+
+    def waiting(self) -> list[Delivery]:
+        """What could be taken now."""
+        return [each for each in self._waiting if each.token not in self._held]
+
+    def held_back(self) -> list[Delivery]:
+        """What waits until its token is released, oldest first."""
+        return sorted((each for each in [*self._aside, *self._waiting] if each.token in self._held), key=_tag)
 
     async def take(self, limit: int) -> list[Delivery]:
         """Wait for something and take at most `limit`."""
@@ -166,7 +175,17 @@ class SqliteBroker:
 
     async def consume(self) -> "SqliteConsumer":
         """The consumer. There is one at a time: the caller is the process's only trade worker."""
-        return SqliteConsumer(self._database, self._inbox)
+        return SqliteConsumer(self._database, self._inbox, self._queues)
+
+    async def depths(self, tokens: Sequence[TokenAddress]) -> dict[TokenAddress, Depth]:
+        """What was set aside, because its token is held; everything else is the consumer's."""
+        aside: dict[TokenAddress, list[Delivery]] = {token: [] for token in tokens if token in self._queues}
+        for delivery in self._inbox.held_back():
+            if delivery.token in aside:
+                aside[delivery.token].append(delivery)
+        return {
+            token: Depth(len(found), accepted_at_ms(found[0].body) if found else None) for token, found in aside.items()
+        }
 
     async def dead_letters(self) -> None:
         """Deliveries are not counted."""
@@ -182,9 +201,10 @@ class SqliteBroker:
 class SqliteConsumer:
     """`engine.ports.Consumer` over the broker's memory; acknowledging drops the journal rows."""
 
-    def __init__(self, database: Database, inbox: _Inbox) -> None:
+    def __init__(self, database: Database, inbox: _Inbox, queues: Collection[str]) -> None:
         self._database = database
         self._inbox = inbox
+        self._queues = queues
         self._unacknowledged: list[Delivery] = []
 
     @property
@@ -197,6 +217,14 @@ class SqliteConsumer:
         batch = await self._inbox.take(limit)
         self._unacknowledged.extend(batch)
         return batch
+
+    def waiting(self) -> list[Delivery]:
+        """What has arrived and was not taken yet."""
+        return self._inbox.waiting()
+
+    def owned(self) -> int:
+        """All of them."""
+        return len(self._queues)
 
     async def ack(self, batch: Sequence[Delivery]) -> None:
         """Drop the batch's journal rows, however long the database is away."""

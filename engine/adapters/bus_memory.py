@@ -112,6 +112,12 @@ class MemoryCache:
         self._values.pop(key, None)
         return None
 
+    async def take(self, key: str) -> bytes | None:
+        """The value, which is then unknown."""
+        value = await self.get(key)
+        self._values.pop(key, None)
+        return value
+
     async def set(self, key: str, value: bytes, ttl_ms: int) -> None:
         """Remember the value for `ttl_ms`."""
         self.put(key, value, ttl_ms)

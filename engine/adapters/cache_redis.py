@@ -25,10 +25,17 @@ class RedisCache:
 
     async def get(self, key: str) -> bytes | None:
         """The value, or None when unknown, expired or out of reach."""
+        return await self._ask("GET", key)
+
+    async def take(self, key: str) -> bytes | None:
+        """The value, which is then unknown; None when it was, or Redis is out of reach."""
+        return await self._ask("GETDEL", key)
+
+    async def _ask(self, word: str, key: str) -> bytes | None:
         if monotonic() < self._resume_s:
             return None
         try:
-            value: bytes | None = await self._redis.get(self._prefix + key)
+            value: bytes | None = await self._redis.execute_command(word, self._prefix + key)  # type: ignore[no-untyped-call]
         except BROKEN as error:
             self._pause(error)
             return None

@@ -4,6 +4,7 @@ import asyncio
 from collections.abc import AsyncIterator, Container
 from typing import Final
 
+from engine import metrics
 from engine.ports import BusMessage
 
 QUEUE_LIMIT: Final = 20_000
@@ -31,6 +32,7 @@ class Mailbox:
         """Tell the reader, once, that messages of this channel may be missing here."""
         if channel not in self._lossy:
             self._lossy.add(channel)
+            metrics.bus_gaps.inc()
             self._queue.put_nowait(BusMessage(channel, b""))
 
     def end(self) -> None:

@@ -3,16 +3,22 @@
 The rule. A candle exists only where a trade was. It opens at the price before its first trade and closes at the price
 after its last; high and low span all of these. The first trade ever, which has no price before it (0), opens at its own
 price. A trade whose clock lies before the running candle belongs to the running candle: time never goes back.
-Prices are 10^-15 SOL per whole token, volumes lamports, times UTC epoch milliseconds.
+
+The gap. Empty buckets between two candles are drawn flat at the earlier one's close, with no volume and no trades,
+where they are at most 120; a longer gap is left out whole, and its ends stand side by side. After the last candle
+nothing is drawn. The rule looks at two neighbours only, so it gives the same however they came to be known.
+
+Prices are spot prices of the curve or the pool, so no fee is in them: 10^-15 SOL per whole token. Volumes are lamports,
+what traders paid or received; times UTC epoch milliseconds.
 """
 
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable
 from enum import StrEnum
 from typing import Final, NamedTuple
 
-import polars as pl
-
 MINUTE_MS: Final = 60_000
+LONGEST_GAP: Final = 120
+"""Empty buckets in a row that are drawn."""
 
 
 class Interval(StrEnum):
@@ -22,7 +28,10 @@ class Interval(StrEnum):
     S15 = "15s"
     M1 = "1m"
     M5 = "5m"
+    M15 = "15m"
     H1 = "1h"
+    H4 = "4h"
+    D1 = "1d"
 
     @property
     def ms(self) -> int:
@@ -35,7 +44,10 @@ _LENGTH_MS: Final = {
     Interval.S15: 15_000,
     Interval.M1: MINUTE_MS,
     Interval.M5: 5 * MINUTE_MS,
+    Interval.M15: 15 * MINUTE_MS,
     Interval.H1: 60 * MINUTE_MS,
+    Interval.H4: 240 * MINUTE_MS,
+    Interval.D1: 1440 * MINUTE_MS,
 }
 
 
@@ -95,28 +107,14 @@ def fold(ticks: Iterable[Tick], interval_ms: int, running: Candle | None = None)
     return candles
 
 
-def resample(candles: Sequence[Candle], interval_ms: int) -> list[Candle]:
-    """Longer candles from shorter ones given oldest first; `interval_ms` is a multiple of theirs."""
-    if not candles:
-        return []
-    frame = pl.DataFrame(
-        {
-            "bucket_ms": [candle.bucket_ms - candle.bucket_ms % interval_ms for candle in candles],
-            "open_price": [candle.open_price for candle in candles],
-            "high_price": [candle.high_price for candle in candles],
-            "low_price": [candle.low_price for candle in candles],
-            "close_price": [candle.close_price for candle in candles],
-            "volume_lamports": [candle.volume_lamports for candle in candles],
-            "trades": [candle.trades for candle in candles],
-        },
-        schema_overrides={"volume_lamports": pl.Int128},
-    )
-    longer = frame.group_by("bucket_ms", maintain_order=True).agg(
-        pl.col("open_price").first(),
-        pl.col("high_price").max(),
-        pl.col("low_price").min(),
-        pl.col("close_price").last(),
-        pl.col("volume_lamports").sum(),
-        pl.col("trades").sum(),
-    )
-    return [Candle(*row) for row in longer.iter_rows()]
+def with_gaps_filled(candles: Iterable[Candle], interval_ms: int) -> list[Candle]:
+    """The candles with flat ones where nobody traded, as charts draw them."""
+    filled: list[Candle] = []
+    for candle in candles:
+        last = filled[-1] if filled else None
+        if last is not None and candle.bucket_ms - last.bucket_ms <= (LONGEST_GAP + 1) * interval_ms:
+            price = last.close_price
+            for bucket_ms in range(last.bucket_ms + interval_ms, candle.bucket_ms, interval_ms):
+                filled.append(Candle(bucket_ms, price, price, price, price, 0, 0))
+        filled.append(candle)
+    return filled

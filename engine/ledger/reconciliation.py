@@ -14,6 +14,7 @@ from typing import Any, Final
 
 import orjson
 
+from engine import metrics
 from engine.errors import Refusal, Unavailable
 from engine.ledger import proof
 from engine.ledger.comparison import Holding, Line
@@ -98,7 +99,12 @@ class Reconciler:
         Raises:
             engine.errors.Unavailable: the chain cannot be asked; nothing was recorded.
         """
+        started_s = asyncio.get_running_loop().time()
         checked = await self.check()
+        took_s = asyncio.get_running_loop().time() - started_s
+        metrics.reconciled_at.by(lambda: checked.at_ms / 1000)
+        metrics.reconcile_differences.by(lambda: len(checked.findings))
+        metrics.reconcile_seconds.by(lambda: took_s)
         frozen = await self._services.database.write(partial(_record, checked=checked))
         if checked.findings and (frozen or checked.findings != self._told):
             log.error("alert=ledger_differs %d differences: %s", len(checked.findings), _summary(checked.findings))

@@ -16,7 +16,7 @@ from engine.persistence.database import Connection
 from engine.persistence.trading import lock_tokens
 from engine.ports import BusMessage
 from engine.services import Services
-from engine.settings import Settings
+from engine.settings import Settings, wallets_of
 from engine.settlement.settlement import Kind
 from engine.trading import events
 from engine.trading.inputs import UnknownToken, read_token
@@ -170,5 +170,5 @@ def _treasury(settings: Settings) -> str:
 
 
 def _check_operator(settings: Settings, operator: str) -> None:
-    if operator not in [name.strip() for name in settings.operators.split(",") if name.strip()]:
+    if operator not in wallets_of(settings.operators):
         raise NotAnOperator("BLITZ_OPERATORS does not name this operator.")

@@ -10,6 +10,7 @@ from functools import partial
 from typing import Any
 
 from engine.accounts.accounts import Account
+from engine.accounts.sessions import SignInAgain
 from engine.errors import AccountFrozen, NotFound, Refusal
 from engine.identifiers import SOL
 from engine.ledger.booking import Booking
@@ -58,13 +59,6 @@ class BelowRent(Refusal):
 
     code = "below_rent"
     status = 422
-
-
-class SignInAgain(Refusal):
-    """A new address takes a sign-in of the last minutes."""
-
-    code = "sign_in_again"
-    status = 403
 
 
 class AboveLimit(Refusal):

@@ -10,7 +10,10 @@ from collections.abc import Awaitable, Callable
 from dataclasses import dataclass
 from typing import Final, Literal, Protocol
 
-from engine.live.protocol import BadMessage, Frame, Method, Request, Topic, error_frame, parse
+from engine.live.protocol import OWN_ACCOUNT, BadMessage, Frame, Kind, Method, Request, Topic, error_frame, parse
+
+SEND_BUFFER_BYTES: Final = 32 * 1024
+"""The kernel's, for each socket. Left alone it takes megabytes for a reader that has stopped, and nobody notices."""
 
 CLOSE_GOING_AWAY: Final = 1001
 CLOSE_POLICY: Final = 1008
@@ -18,12 +21,17 @@ CLOSE_TOO_BIG: Final = 1009
 CLOSE_SLOW: Final = 4008
 CLOSE_IDLE: Final = 4009
 
+TOO_MANY_SOCKETS: Final = "too_many_sockets"
+"""Why a socket of an address that has enough is closed."""
+
 
 @dataclass(frozen=True, slots=True)
 class Limits:
     """What one socket may do and how long it may do nothing; how long a token is followed that nobody watches."""
 
     subscriptions: int = 50
+    sockets_per_address: int = 100
+    sockets_per_account: int = 20
     message_bytes: int = 4096
     messages_per_s: float = 20.0
     message_burst: float = 60.0
@@ -39,6 +47,7 @@ class Limits:
     token_reload_ms: int = 200
     board_reload_ms: int = 1_000
     board_refresh_ms: int = 10_000
+    account_repair_ms: int = 10_000
     linger_ms: int = 30_000
     lingering: int = 300
 
@@ -78,6 +87,8 @@ class Connection:
         "_refused",
         "_request",
         "_say",
+        "account",
+        "address",
         "closed",
         "heard_s",
         "progress_s",
@@ -93,8 +104,11 @@ class Connection:
         clock_s: Callable[[], float],
         request: Callable[["Connection", Request], None],
         say: Callable[["Connection", Frame], None],
+        address: str = "",
     ) -> None:
         self.socket = socket
+        self.address = address
+        self.account: str | None = None
         self.topics: set[Topic] = set()
         self.closed = False
         self.heard_s = self.sent_s = self.progress_s = self._refilled_s = clock_s()
@@ -119,10 +133,10 @@ class Connection:
             if not self._may_speak():
                 raise BadMessage("rate_limited", "Too many messages.")
             request = parse(message)
-            if request.method is Method.SUBSCRIBE and request.topic not in self.topics:
+            if request.method is Method.SUBSCRIBE and self._own(request.topic) not in self.topics:
                 self._check_room()
         except BadMessage as refusal:
-            self._refuse(refusal)
+            self.refuse(refusal.code, refusal.detail)
             return
         self._request(self, request)
 
@@ -199,13 +213,17 @@ class Connection:
         self._allowance -= 1
         return True
 
+    def _own(self, topic: Topic | None) -> Topic | None:
+        return Topic(Kind.ACCOUNT, self.account) if topic is OWN_ACCOUNT and self.account else topic
+
     def _check_room(self) -> None:
         if len(self.topics) >= self._limits.subscriptions:
             raise BadMessage("too_many_subscriptions", f"At most {self._limits.subscriptions} subscriptions.")
 
-    def _refuse(self, refusal: BadMessage) -> None:
+    def refuse(self, code: str, detail: str) -> None:
+        """Say no to a message; whoever asks for it too often is closed."""
         self._refused += 1
-        self._say(self, error_frame(refusal.code, refusal.detail))
+        self._say(self, error_frame(code, detail))
         if self._refused >= self._limits.refused_messages:
             self.close(CLOSE_POLICY, "too_many_refused_messages")
 

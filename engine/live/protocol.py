@@ -11,17 +11,23 @@ without a movement). Anything else is a gap, and the client subscribes again.
 * `trades:<address>`: `trades` (50) / `trades` (at most 100) and `omitted`, how many older ones the frame left out;
 * `candles:<address>:<interval>`: `candles` (3, oldest first) / the candles that changed, each whole;
 * `board`: `tokens` (summaries) and `columns` (name to addresses) / `tokens` (by `address`, the fields that changed, or
-  a whole summary of one newly listed) and `columns` when their members changed. Its `seq` counts this hub's frames;
-* `error`: `code`, `detail`, `channel`; `pong` and `heartbeat`: `at_ms`; `reconnect`: `after_ms`, when this client shall
-  come back, because the server is about to stop. These have no `seq`.
+  a whole summary of one newly listed) and `columns` whose members changed. Its `seq` counts this hub's frames;
+* `account:<account>`, for that account's own sockets: `lamports`, `free_lamports`, `tokens` (all by address), `frozen`
+  and `orders` (50, newest first) / `lamports`, `free_lamports`, the `tokens` that moved, and the `orders` and
+  `withdrawals` that stand elsewhere now. Its `seq` is the account's `account_seq`, which numbers movements: rejections
+  and confirmations leave it as it is;
+* `error`: `code`, `detail`, `channel`; `heartbeat`: `at_ms`; `pong`: `at_ms` and `seqs`, the last `seq` said on each of
+  the socket's channels, so that a client whose last frame was lost finds out; `reconnect`: `after_ms`, when this client
+  shall come back, because the server is about to stop. These have no `seq`.
 
 A client that comes back says with `subscribe` the last `seq` it knows as `after_seq`. It gets a delta with exactly the
-trades it missed while the hub still has them all, else a snapshot.
+trades it missed while the hub still has them all, else a snapshot. The first subscription of a socket to its account
+shows a `ticket`; later ones of the same socket need none.
 """
 
 from dataclasses import dataclass
 from enum import StrEnum
-from typing import Any
+from typing import Any, Final
 
 import orjson
 
@@ -37,6 +43,7 @@ class Kind(StrEnum):
     TRADES = "trades"
     CANDLES = "candles"
     BOARD = "board"
+    ACCOUNT = "account"
 
 
 class Method(StrEnum):
@@ -49,36 +56,64 @@ class Method(StrEnum):
 
 @dataclass(frozen=True, slots=True)
 class Topic:
-    """One subscription; `token` is empty for the board, `interval` set for candles only."""
+    """One subscription. `of` is a token's address or an account, empty for the board; `interval` is the candles'."""
 
     kind: Kind
-    token: str = ""
+    of: str = ""
     interval: Interval | None = None
 
     @property
     def channel(self) -> str:
         """The name that frames of this topic carry: `board`, `trades:<address>`, `candles:<address>:1m`."""
-        return ":".join(part for part in (self.kind, self.token, self.interval) if part)
+        return ":".join(part for part in (self.kind, self.of, self.interval) if part)
 
 
 BOARD_TOPIC = Topic(Kind.BOARD)
+OWN_ACCOUNT = Topic(Kind.ACCOUNT)
+"""As a client asks for it; which account that is, its ticket says."""
+
+MAX_TICKET: Final = 100
+
+_TEXT: Final = 0x81
+_LENGTH_16, _LENGTH_64, _MOST_16 = 126, 127, 0xFFFF
+"""A final text frame's first byte, and how its second one says that the length follows in two bytes, or in eight."""
 
 
 @dataclass(frozen=True, slots=True)
 class Request:
-    """A client's message, checked. `topic` is None for a ping, `after_seq` unless the client comes back."""
+    """A client's message, checked. `topic` is None for a ping, `after_seq` unless the client comes back.
+
+    `ticket` says whose the socket is, for its account's channel.
+    """
 
     method: Method
     topic: Topic | None
     after_seq: int | None = None
+    ticket: str | None = None
 
 
-@dataclass(frozen=True, slots=True)
 class Frame:
-    """One serialised message; the same object goes to every subscriber, so neither form is made twice."""
+    """One serialised message; the same object goes to every subscriber, so no form of it is made twice."""
 
-    body: bytes
-    text: str
+    __slots__ = ("_wire", "body")
+
+    def __init__(self, body: bytes) -> None:
+        self.body = body
+        self._wire = b""
+
+    @property
+    def wire(self) -> bytes:
+        """The message as one unmasked, uncompressed WebSocket frame (RFC 6455, 5.2)."""
+        if not self._wire:
+            length = len(self.body)
+            if length < _LENGTH_16:
+                head = bytes((_TEXT, length))
+            elif length <= _MOST_16:
+                head = bytes((_TEXT, _LENGTH_16)) + length.to_bytes(2, "big")
+            else:
+                head = bytes((_TEXT, _LENGTH_64)) + length.to_bytes(8, "big")
+            self._wire = head + self.body
+        return self._wire
 
 
 class BadMessage(Exception):
@@ -108,7 +143,14 @@ def parse(message: str | bytes) -> Request:
         raise BadMessage("unknown_method", "The method is subscribe, unsubscribe or ping.") from error
     if method is Method.PING:
         return Request(method, None)
-    return Request(method, _topic(content.get("subscription")), _after_seq(content.get("after_seq")))
+    topic, after_seq = _topic(content.get("subscription")), _after_seq(content.get("after_seq"))
+    return Request(method, topic, after_seq, _ticket(content.get("ticket")) if topic is OWN_ACCOUNT else None)
+
+
+def _ticket(content: Any) -> str | None:
+    if content is not None and (not isinstance(content, str) or len(content) > MAX_TICKET):
+        raise BadMessage("invalid_ticket", "This is no ticket.")
+    return content
 
 
 def _after_seq(content: Any) -> int | None:
@@ -125,9 +167,11 @@ def _topic(content: Any) -> Topic:
     try:
         kind = Kind(str(content.get("type")))
     except ValueError as error:
-        raise BadMessage("unknown_type", "The type is token, trades, candles or board.") from error
+        raise BadMessage("unknown_type", "The type is token, trades, candles, board or account.") from error
     if kind is Kind.BOARD:
         return BOARD_TOPIC
+    if kind is Kind.ACCOUNT:
+        return OWN_ACCOUNT
     token = content.get("token")
     if not is_address(token):
         raise BadMessage("invalid_token", "`token` is the base58 address of a token.")
@@ -136,13 +180,12 @@ def _topic(content: Any) -> Topic:
     try:
         return Topic(kind, str(token), Interval(str(content.get("interval"))))
     except ValueError as error:
-        raise BadMessage("invalid_interval", "The interval is 1s, 15s, 1m, 5m or 1h.") from error
+        raise BadMessage("invalid_interval", "The interval is 1s, 15s, 1m, 5m, 15m, 1h, 4h or 1d.") from error
 
 
 def encode(content: dict[str, Any]) -> Frame:
     """Serialise once for everybody."""
-    body = orjson.dumps(content)
-    return Frame(body, body.decode())
+    return Frame(orjson.dumps(content))
 
 
 def data_frame(topic: Topic, from_seq: int, seq: int, data: dict[str, Any]) -> Frame:
@@ -156,9 +199,14 @@ def error_frame(code: str, detail: str, topic: Topic | None = None) -> Frame:
     return encode({"channel": "error", "data": {"code": code, "detail": detail, "channel": channel}})
 
 
-def time_frame(channel: str, now_ms: int) -> Frame:
-    """`pong` answers a ping; `heartbeat` says that a silent socket still lives."""
-    return encode({"channel": channel, "data": {"at_ms": now_ms}})
+def heartbeat_frame(now_ms: int) -> Frame:
+    """Says that a silent socket still lives."""
+    return encode({"channel": "heartbeat", "data": {"at_ms": now_ms}})
+
+
+def pong_frame(now_ms: int, seqs: dict[str, int]) -> Frame:
+    """Answers a ping: the last `seq` that was said on each of the socket's channels."""
+    return encode({"channel": "pong", "data": {"at_ms": now_ms, "seqs": seqs}})
 
 
 def reconnect_frame(after_ms: int) -> Frame:

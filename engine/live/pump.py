@@ -6,6 +6,7 @@ from collections import deque
 from collections.abc import Callable, Iterable
 from typing import Final
 
+from engine import metrics
 from engine.live.connection import Connection
 from engine.live.protocol import Frame, Topic
 
@@ -64,6 +65,7 @@ class Pump:
         sends = 0
         while self._jobs:
             self._sending_since_s, topic, frame, snapshot, readers = self._jobs.popleft()
+            sent_before = sends
             for connection in readers:
                 taken = connection.deliver(topic, frame, snapshot=snapshot)
                 if taken is not True and (taken is False or not await taken):
@@ -71,6 +73,7 @@ class Pump:
                 sends += 1
                 if sends % SENDS_PER_TURN == 0:
                     await asyncio.sleep(0)
+            metrics.market_frames.inc(sends - sent_before)
         self._sending_since_s = None
         now_s = self._clock_s()
         if self._slow and now_s - self._swept_s >= self._sweep_s:

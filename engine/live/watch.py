@@ -9,10 +9,11 @@ import logging
 from collections.abc import Awaitable, Callable
 from typing import Any, Final, NamedTuple
 
-from engine.live.channels import Applied, Feed
 from engine.live.connection import Connection
-from engine.live.protocol import Frame, Topic, data_frame, error_frame
+from engine.live.feed import Applied, Feed
+from engine.live.protocol import Frame, Kind, Topic, data_frame, error_frame
 from engine.live.pump import Pump
+from engine.trading.events import BOARD, account_channel, token_channel
 
 log = logging.getLogger(__name__)
 
@@ -23,6 +24,20 @@ RETRY_S: Final = 1.0
 
 EARLY: Final = 0.5
 """A frame may come this part of a period early, after one that was late: an event that was late costs no later one."""
+
+
+def bus_channel(topic: Topic) -> str:
+    """The bus channel that a topic's frames are made of."""
+    if topic.kind is Kind.BOARD:
+        return BOARD
+    return account_channel(topic.of) if topic.kind is Kind.ACCOUNT else token_channel(topic.of)
+
+
+def account_of(channel: str) -> str:
+    """The account of a bus channel, "" where it is none's."""
+    kind, _, of = channel.partition(":")
+    return of if kind == Kind.ACCOUNT else ""
+
 
 Reload = Callable[[], Awaitable[bool]]
 
@@ -42,6 +57,8 @@ class Watch:
         self.channel = channel
         self.feed: Feed | None = None
         self.subscribers: dict[Topic, set[Connection]] = {}
+        self.said_seq: int | None = None
+        """The `seq` of the last frame; None before there is one."""
         self._pump = pump
         self._period_s = period_s
         self._reload_s = reload_s
@@ -99,6 +116,8 @@ class Watch:
 
     def announce(self) -> None:
         """After a new snapshot: everybody gets it whole."""
+        assert self.feed is not None
+        self.said_seq = self.feed.seq
         self._snapshots.clear()
         for topic, readers in self.subscribers.items():
             if readers:
@@ -147,6 +166,7 @@ class Watch:
         update = self.feed.flush()
         if update is not None:
             self._snapshots.clear()
+            self.said_seq = update.seq
             for topic, readers in self.subscribers.items():
                 data = update.data(topic) if readers else None
                 if data is not None:
@@ -155,6 +175,8 @@ class Watch:
 
     def _greet(self) -> None:
         waiting, self._waiting = self._waiting, []
+        if waiting and self.feed is not None:
+            self.said_seq = self.feed.seq
         for connection, topic, after_seq in waiting:
             frame = self._missed(topic, after_seq) or self._snapshot(topic)
             self._pump.put(topic, frame, (connection,), snapshot=True)

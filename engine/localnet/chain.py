@@ -20,6 +20,8 @@ from solders.litesvm import LiteSVM
 from solders.pubkey import Pubkey
 from solders.signature import Signature
 from solders.system_program import ID as SYSTEM_PROGRAM
+from solders.sysvar import CLOCK
+from solders.sysvar import SLOT_HASHES as SLOT_HASHES_ACCOUNT
 from solders.transaction import VersionedTransaction
 from solders.transaction_metadata import (
     FailedTransactionMetadata,
@@ -54,6 +56,8 @@ from engine.units import LAMPORTS_PER_SOL
 FAUCET_LAMPORTS: Final = 500_000_000 * LAMPORTS_PER_SOL
 SLOT_HASHES: Final = 512
 """How many past slots programs can look up, newest first; making an address lookup table takes one of them."""
+SLOTS_OWN: Final = frozenset({CLOCK, SLOT_HASHES_ACCOUNT})
+"""Accounts that say something else in every slot."""
 STATUS_CACHE_SLOTS: Final = 300
 """How long a status is found without searching the history, as on a real node."""
 
@@ -118,13 +122,19 @@ class Chain:
             self._remember(stored.signature, Landed(stored.slot, stored.error))
 
     def _open_slot(self) -> None:
-        point = self.timeline.current
         self.block_time_s = self._time_s()
-        self._svm.warp_to_slot(point.slot)
-        clock = self._svm.get_clock()
-        clock.unix_timestamp = self.block_time_s
-        self._svm.set_clock(clock)
-        self._svm.set_slot_hashes(list(self._slot_hashes))
+        self._svm_is_current = False
+
+    def _current_svm(self) -> LiteSVM:
+        """LiteSVM in the current slot. Most slots are empty, so it hears of one only when something happens in it."""
+        if not self._svm_is_current:
+            self._svm.warp_to_slot(self.timeline.current.slot)
+            clock = self._svm.get_clock()
+            clock.unix_timestamp = self.block_time_s
+            self._svm.set_clock(clock)
+            self._svm.set_slot_hashes(list(self._slot_hashes))
+            self._svm_is_current = True
+        return self._svm
 
     # -- slots ------------------------------------------------------------
 
@@ -167,7 +177,7 @@ class Chain:
             return False
         keys = resolve_keys(transaction.message, self._read)
         before = [self._read(key) for key in keys.all]
-        outcome = self._svm.send_transaction(transaction)
+        outcome = self._current_svm().send_transaction(transaction)
         failed = isinstance(outcome, FailedTransactionMetadata)
         after = [
             self._svm.get_account(key) if writable else account
@@ -207,7 +217,7 @@ class Chain:
             return Simulation(TransactionErrorFieldless.BlockhashNotFound, None, {})
         if self.is_known(transaction.signatures[0]):
             return Simulation(TransactionErrorFieldless.AlreadyProcessed, None, {})
-        outcome = self._svm.simulate_transaction(transaction)
+        outcome = self._current_svm().simulate_transaction(transaction)
         if isinstance(outcome, SimulatedTransactionInfo):
             return Simulation(None, outcome.meta(), dict(outcome.post_accounts()))
         return Simulation(outcome.err(), outcome.meta(), {})
@@ -265,7 +275,8 @@ class Chain:
         program = self._programs.get(key)
         if program is not None:
             return program
-        account = self._svm.get_account(key)
+        svm = self._current_svm() if key in SLOTS_OWN else self._svm
+        account = svm.get_account(key)
         if account is not None and account.executable:
             self._programs[key] = account
         return account

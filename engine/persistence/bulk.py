@@ -20,6 +20,7 @@ from sqlalchemy import (
     CursorResult,
     Dialect,
     LargeBinary,
+    Select,
     Table,
     bindparam,
     insert,
@@ -64,18 +65,41 @@ def select_by_keys(
     connection: Connection, of: Table, keys: tuple[str, ...], wanted: Iterable[tuple[Any, ...]], *, lock: bool = False
 ) -> list[dict[str, Any]]:
     """The rows whose `keys` columns are one of the `wanted` tuples; locked, and in key order, if told."""
-    columns = tuple(of.c.keys())
     distinct = sorted(set(wanted))
-    if distinct and _travel_as_json(connection, of, keys):
-        rows = [dict(zip(keys, each, strict=True)) for each in distinct]
-        answer = _execute_json(connection, _json_select_sql(of, keys, lock), keys, rows)
-        return [dict(zip(columns, row, strict=True)) for row in answer.fetchall()]
-    found: list[dict[str, Any]] = []
-    for part in chunks(distinct):
+    if not distinct:
+        return []
+    columns = tuple(of.c.keys())
+    found = _SELECTS.get(connection.dialect.name, _select_listed)(connection, of, keys, distinct, lock)
+    return [dict(zip(columns, row, strict=True)) for row in found]
+
+
+def _select_listed(
+    connection: Connection, of: Table, keys: tuple[str, ...], wanted: Sequence[tuple[Any, ...]], lock: bool
+) -> list[Sequence[Any]]:
+    """What every database understands."""
+    found: list[Sequence[Any]] = []
+    for part in chunks(wanted):
         sql = _select_sql(of, keys, _padded(len(part)), lock, connection.dialect)
-        answer = connection.exec_driver_sql(sql.text, sql.parameters(part))
-        found.extend([dict(zip(columns, row, strict=True)) for row in answer.fetchall()])
+        found.extend(connection.exec_driver_sql(sql.text, sql.parameters(part)).fetchall())
     return found
+
+
+def _select_joined(
+    connection: Connection, of: Table, keys: tuple[str, ...], wanted: Sequence[tuple[Any, ...]], lock: bool
+) -> Sequence[Sequence[Any]]:
+    """SQLite searches no index for row values, and would read all that has the first key; here each key is searched."""
+    sql = _sqlite_select_sql(of, keys, lock)
+    return connection.exec_driver_sql(sql, (orjson.dumps(wanted).decode(),)).fetchall()
+
+
+def _select_json(
+    connection: Connection, of: Table, keys: tuple[str, ...], wanted: Sequence[tuple[Any, ...]], lock: bool
+) -> Sequence[Sequence[Any]]:
+    rows = [dict(zip(keys, each, strict=True)) for each in wanted]
+    return _execute_json(connection, _json_select_sql(of, keys, lock), keys, rows).fetchall()
+
+
+_SELECTS: Final = {"sqlite": _select_joined, "postgresql": _select_json}
 
 
 def chunks(items: Sequence[Item]) -> Iterable[Sequence[Item]]:
@@ -151,15 +175,21 @@ def _update_sql(of: Table, keys: tuple[str, ...], columns: tuple[str, ...], dial
 
 @lru_cache(maxsize=256)
 def _select_sql(of: Table, keys: tuple[str, ...], size: int, lock: bool, dialect: Dialect) -> _SelectSql:
-    """The first key's list beside the tuples is for the planner: SQLite searches no index for row values alone."""
+    statement = select_listed(of, keys, size, lock)
+    return _SelectSql(compiled(statement, dialect, compile_kwargs={"render_postcompile": True}), size)
+
+
+def select_listed(of: Table, keys: tuple[str, ...], size: int, lock: bool) -> Select[Any]:
+    """A keyed SELECT for that many keys, with numbers for keys: the place of each value.
+
+    The first key's list beside the tuples is for planners that search no index for row values alone.
+    """
     columns = [of.c[name] for name in keys]
     places = [tuple(range(start, start + len(keys))) for start in range(0, size * len(keys), len(keys))]
     statement = select(of).where(columns[0].in_([first for first, *_ in places]))
     if len(keys) > 1:
         statement = statement.where(tuple_(*columns).in_(places))
-    if lock:
-        statement = statement.order_by(*columns).with_for_update()
-    return _SelectSql(compiled(statement, dialect, compile_kwargs={"render_postcompile": True}), size)
+    return statement.order_by(*columns).with_for_update() if lock else statement
 
 
 def _execute(connection: Connection, sql: _Sql, rows: Rows) -> None:
@@ -188,6 +218,15 @@ def _json_update_sql(of: Table, keys: tuple[str, ...], columns: tuple[str, ...])
     values = ", ".join(f"{name} = new_rows.{name}" for name in columns)
     found = " AND ".join(f"{of.name}.{name} = new_rows.{name}" for name in keys)
     return f"UPDATE {of.name} SET {values} FROM {_json_rows(of)} WHERE {found}"
+
+
+@lru_cache(maxsize=256)
+def _sqlite_select_sql(of: Table, keys: tuple[str, ...], lock: bool) -> str:
+    columns = ", ".join(f"{of.name}.{column.name}" for column in of.c)
+    found = " AND ".join(f"{of.name}.{name} = json_extract(wanted.value, '$[{n}]')" for n, name in enumerate(keys))
+    order = ", ".join(f"{of.name}.{name}" for name in keys)
+    sql = f"SELECT {columns} FROM json_each(?) AS wanted CROSS JOIN {of.name} ON {found}"
+    return f"{sql} ORDER BY {order}" if lock else sql
 
 
 @lru_cache(maxsize=256)

@@ -11,6 +11,8 @@ from sqlalchemy import Connection, Engine, create_engine, event
 from sqlalchemy.engine import URL
 from sqlalchemy.exc import DBAPIError
 
+from engine.persistence.stalled import APPLICATION
+
 SQLITE_READ_THREADS: Final = 4
 SQLITE_CACHE_KIB: Final = 65_536
 SQLITE_CHECKPOINT_PAGES: Final = 8_000
@@ -59,6 +61,11 @@ def read_only_options(kind: str) -> dict[str, Any]:
     if kind == "postgresql":
         return {"isolation_level": "REPEATABLE READ", "postgresql_readonly": True}
     return {"blitz_read_only": True}
+
+
+def waited_in_vain(error: BaseException) -> bool:
+    """Whether somebody on a PostgreSQL holds a row for longer than `lock_timeout_ms`."""
+    return isinstance(error, DBAPIError) and getattr(error.orig, "sqlstate", None) == "55P03"
 
 
 def is_contention(error: BaseException) -> bool:
@@ -111,7 +118,7 @@ def _postgresql(url: URL, options: ConnectionOptions) -> Engine:
         connect_args={
             "options": " ".join(f"-c {name}={value}" for name, value in session.items()),
             "connect_timeout": options.connect_timeout_s,
-            "application_name": "blitzhub",
+            "application_name": APPLICATION,
             **_SILENT_PEER,
         },
     )

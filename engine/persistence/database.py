@@ -7,9 +7,11 @@ Nothing outside `engine/persistence` imports the database library: what others n
 """
 
 import asyncio
+import logging
 from collections.abc import Callable, Iterator
 from concurrent.futures import ThreadPoolExecutor
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
+from functools import partial
 from pathlib import Path
 from typing import Any, TypeVar
 
@@ -19,6 +21,7 @@ from alembic.script import ScriptDirectory
 from sqlalchemy import Connection, RowMapping, column, event, literal, select, table
 from sqlalchemy.engine import make_url
 from sqlalchemy.exc import DataError, DBAPIError, IntegrityError, SQLAlchemyError
+from sqlalchemy.pool import QueuePool
 
 from engine.persistence.connecting import (
     SQLITE_READ_THREADS,
@@ -26,8 +29,10 @@ from engine.persistence.connecting import (
     connect,
     is_contention,
     read_only_options,
+    waited_in_vain,
 )
 from engine.persistence.failures import CommitUnknown, DatabaseUnavailable, is_outage, told
+from engine.persistence.stalled import end_stalled
 
 __all__ = [
     "CommitUnknown",
@@ -42,6 +47,8 @@ __all__ = [
     "is_outage",
     "told",
 ]
+
+log = logging.getLogger(__name__)
 
 Result = TypeVar("Result")
 
@@ -62,6 +69,8 @@ class Database:
         options = options or ConnectionOptions()
         self.url = make_url(url)
         self.statements = 0
+        self._calls = 0
+        self._stalled_ms = options.idle_transaction_ms
         self._engine = connect(self.url, options)
         self._read_only = read_only_options(self.url.get_backend_name())
         self._reads = ThreadPoolExecutor(SQLITE_READ_THREADS if self.is_sqlite else options.pool_size, "db-read")
@@ -73,6 +82,23 @@ class Database:
     def is_sqlite(self) -> bool:
         """Whether this is the embedded database."""
         return self.url.get_backend_name() == "sqlite"
+
+    @property
+    def connections_in_use(self) -> int:
+        """How many connections of the pool somebody works with now."""
+        pool = self._engine.pool
+        return pool.checkedout() if isinstance(pool, QueuePool) else 0
+
+    @property
+    def pool_size(self) -> int:
+        """How many there may be."""
+        pool = self._engine.pool
+        return pool.size() if isinstance(pool, QueuePool) else 0
+
+    @property
+    def waiting_calls(self) -> int:
+        """How many reads and writes wait for a thread and its connection."""
+        return max(0, self._calls - self.connections_in_use)
 
     @contextmanager
     def transaction(self) -> Iterator[Connection]:
@@ -105,7 +131,17 @@ class Database:
         except DBAPIError as error:
             if done and error.connection_invalidated:
                 raise CommitUnknown("the connection broke during a commit") from error
+            if waited_in_vain(error):
+                await self._end_stalled()
             raise
+
+    async def _end_stalled(self) -> None:
+        with suppress(DBAPIError):  # the caller has an error to raise already, and tries again
+            ended = await self._in(self._writes, self.transaction, partial(end_stalled, after_ms=self._stalled_ms))
+            if ended:
+                log.warning(
+                    "alert=database_error a process froze within a statement, its rows are free again: %s", ended
+                )
 
     async def read(self, work: Callable[[Connection], Result]) -> Result:
         """Run `work` in a read-only transaction, in a thread; once more if its pooled connection was dead."""
@@ -121,7 +157,11 @@ class Database:
             with begin() as connection:
                 return work(connection)
 
-        return await asyncio.get_running_loop().run_in_executor(pool, call)
+        self._calls += 1
+        try:
+            return await asyncio.get_running_loop().run_in_executor(pool, call)
+        finally:
+            self._calls -= 1
 
     async def check(self) -> None:
         """Ask for the simplest answer.

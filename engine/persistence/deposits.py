@@ -4,7 +4,7 @@ from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 from typing import Final
 
-from sqlalchemy import Connection, select
+from sqlalchemy import Connection, bindparam, select
 
 from engine.identifiers import SOL
 from engine.persistence.bulk import chunks, insert_rows, update_rows
@@ -14,6 +14,20 @@ from engine.persistence.trading import BALANCE_STATE, BALANCES, SETTLEMENTS, TRA
 from engine.trading.rows import Row
 
 CURSORS: Final = table(ScanCursorRow)
+
+# Asked at every scan, built once.
+_SCANNED: Final = select(
+    WALLETS.c.address,
+    WALLETS.c.account_id,
+    WALLETS.c.token,
+    CURSORS.c.signature,
+    CURSORS.c.lamports,
+    CURSORS.c.address.label("cursor"),
+).join_from(WALLETS, CURSORS, WALLETS.c.address == CURSORS.c.address, isouter=True)
+_OWN_SIGNATURES: Final = select(SETTLEMENTS.c.signature).where(
+    SETTLEMENTS.c.signature.in_(bindparam("signatures", expanding=True))
+)
+_CURSORS_OF: Final = select(CURSORS).where(CURSORS.c.address.in_(bindparam("addresses", expanding=True)))
 
 
 @dataclass(frozen=True, slots=True)
@@ -30,17 +44,9 @@ class Scanned:
 
 def scanned_addresses(connection: Connection) -> list[Scanned]:
     """Every address the platform holds the key of."""
-    statement = select(
-        WALLETS.c.address,
-        WALLETS.c.account_id,
-        WALLETS.c.token,
-        CURSORS.c.signature,
-        CURSORS.c.lamports,
-        CURSORS.c.address.label("cursor"),
-    ).join_from(WALLETS, CURSORS, WALLETS.c.address == CURSORS.c.address, isouter=True)
     return [
         Scanned(row.address, row.account_id, row.token, row.signature, row.lamports or 0, row.cursor is not None)
-        for row in connection.execute(statement)
+        for row in connection.execute(_SCANNED)
     ]
 
 
@@ -48,7 +54,7 @@ def read_cursors(connection: Connection, addresses: Sequence[str]) -> dict[str, 
     """How far each of these addresses is booked."""
     found = {address: Scanned(address, None, None, None, 0, False) for address in addresses}
     for part in chunks(addresses):
-        for row in connection.execute(select(CURSORS).where(CURSORS.c.address.in_(part))):
+        for row in connection.execute(_CURSORS_OF, {"addresses": list(part)}):
             found[row.address] = Scanned(row.address, None, None, row.signature, row.lamports, True)
     return found
 
@@ -57,8 +63,7 @@ def own_signatures(connection: Connection, signatures: Sequence[str]) -> set[str
     """Which of these successful transactions are our settlements', whose signatures are stored before they are sent."""
     own: set[str] = set()
     for part in chunks(signatures):
-        statement = select(SETTLEMENTS.c.signature).where(SETTLEMENTS.c.signature.in_(part))
-        own.update(connection.execute(statement).scalars())
+        own.update(connection.execute(_OWN_SIGNATURES, {"signatures": list(part)}).scalars())
     return own
 
 
@@ -84,20 +89,14 @@ def write(
     insert_rows(connection, TRANSFERS, transfers)
     update_rows(connection, BALANCES, ("account_id", "asset"), BALANCE_STATE, balances)
     there = {cursor.address for cursor in cursors if cursor.known}
-    there |= _cursors_of(connection, [cursor.address for cursor in cursors if not cursor.known])
+    found = read_cursors(connection, [cursor.address for cursor in cursors if not cursor.known])
+    there |= {cursor.address for cursor in found.values() if cursor.known}
     old: list[Row] = []
     new: list[Row] = []
     for cursor in cursors:
         (old if cursor.address in there else new).append(_cursor(cursor))
     update_rows(connection, CURSORS, ("address",), ("signature", "lamports"), old)
     insert_rows(connection, CURSORS, new)
-
-
-def _cursors_of(connection: Connection, addresses: Sequence[str]) -> set[str]:
-    found: set[str] = set()
-    for part in chunks(addresses):
-        found.update(connection.execute(select(CURSORS.c.address).where(CURSORS.c.address.in_(part))).scalars())
-    return found
 
 
 def _cursor(cursor: Scanned) -> Row:

@@ -1,4 +1,4 @@
-"""What the market looks like, read from the database: tokens, trades and candles as the API and the hub say them.
+"""What the market looks like, read from the database: tokens and trades as the API and the hub say them.
 
 Portable read queries over one `Connection`; two of them in one `Database.read` are of one moment. Amounts and prices
 are decimal strings (lamports, base units, 10^-15 SOL per whole token), times epoch milliseconds, null where not yet.
@@ -9,16 +9,14 @@ from collections.abc import Mapping
 from enum import StrEnum
 from fractions import Fraction
 from functools import lru_cache
-from typing import Any, Final
+from typing import Any, Final, NamedTuple
 
-from sqlalchemy import Connection, RowMapping, Select, and_, or_, select
+from sqlalchemy import Connection, RowMapping, Select, and_, func, or_, select
 
 from engine.curve import POOL_INPUT_FEE_BPS, POOL_TRADE_FEE_BPS, PowerCurve, Rounding
-from engine.errors import Refusal
-from engine.indicators.candles import MINUTE_MS, Candle, Interval, Tick, bucket_of, fold, resample
-from engine.persistence.tables import CandleRow, TokenRow, TradeRow, table
-from engine.trading.events import figures, trade_json
-from engine.units import MAX_AMOUNT
+from engine.persistence.paging import MAX_PAGE, read_cursor
+from engine.persistence.tables import TokenRow, TradeRow, table
+from engine.trading.events import figures, indicators_json, trade_json
 
 ON_CURVE: Final = "curve"
 GRADUATED: Final = ["graduating", "graduated"]
@@ -26,24 +24,11 @@ GRADUATING_PERCENT: Final = 50
 """Raised share from which a token counts as about to graduate."""
 
 PROGRESS_SCALE: Final = 10**9
-MAX_PAGE: Final = 200
-MAX_CANDLES: Final = 1_000
-TRADES_FOR_CANDLES: Final = 5_000
-"""How many trades back candles shorter than a minute reach, at most."""
-
-TRADES_PER_READ: Final = 500
 
 _CURSOR = re.compile(r"([0-9]{1,19})\.([1-9A-HJ-NP-Za-km-z]{32,44})\Z")
 
 
-_TOKENS, _TRADES, _CANDLES = table(TokenRow), table(TradeRow), table(CandleRow)
-
-
-class InvalidCursor(Refusal):
-    """A page cursor that none of our answers contained."""
-
-    code = "invalid_cursor"
-    status = 422
+_TOKENS, _TRADES = table(TokenRow), table(TradeRow)
 
 
 class Column(StrEnum):
@@ -54,37 +39,51 @@ class Column(StrEnum):
     GRADUATED = "graduated"
 
 
+class Wanted(NamedTuple):
+    """What a token must have to be listed; of the SOL it needs, only while it is on its curve."""
+
+    market_cap_lamports: int = 0
+    holders: int = 0
+    raised_percent: int = 0
+    people: bool = False
+    """Launched by somebody who does not say of itself that it is a program."""
+
+
+ANY: Final = Wanted()
+
+
 def token(connection: Connection, address: str) -> dict[str, Any] | None:
     """One token whatever its stage, or None. `price` is null before its first trade."""
     row = connection.execute(select(_TOKENS).where(_TOKENS.c.address == address)).mappings().first()
-    return None if row is None else _token_json(row)
+    return None if row is None else token_json(row)
 
 
 def tokens(
-    connection: Connection, column: Column, limit: int, cursor: str | None = None
+    connection: Connection, column: Column, limit: int, cursor: str | None = None, wanted: Wanted = ANY
 ) -> tuple[list[dict[str, Any]], str | None]:
     """One page of a board column and the cursor of the next one, None at the end; at most 200 tokens.
 
     New: on the curve, newest first. Graduating: on the curve with at least half of their SOL raised, the largest
-    share first. Graduated: newest graduation first. Tokens that are launching or failed are in none.
+    share first. Graduated: newest graduation first. Tokens that are launching, failed or hidden are in none. With a
+    share of SOL wanted, a page may hold less than its limit and yet have a next one.
 
     Raises:
         InvalidCursor: the cursor is not one of ours.
     """
     limit = max(1, min(limit, MAX_PAGE))
     if column is Column.GRADUATING:
-        return _graduating(connection, limit, cursor)
+        return _graduating(connection, limit, cursor, wanted)
     if column is Column.NEW:
         stages, moment = [ON_CURVE], _TOKENS.c.created_at_ms
     else:
         stages, moment = GRADUATED, _TOKENS.c.graduated_at_ms
-    query = select(_TOKENS).where(_TOKENS.c.stage.in_(stages))
+    query = _listed(wanted).where(_TOKENS.c.stage.in_(stages))
     if cursor is not None:
-        at_ms, address = _read_cursor(cursor)
+        at_ms, address = read_cursor(_CURSOR, cursor)
         query = query.where(or_(moment < at_ms, and_(moment == at_ms, _TOKENS.c.address < address)))
     query = query.order_by(moment.desc(), _TOKENS.c.address.desc()).limit(limit + 1)
     rows = connection.execute(query).mappings().all()
-    page = [_token_json(row) for row in rows[:limit]]
+    page = [token_json(row) for row in rows[:limit] if _has_raised(row, wanted)]
     last = rows[limit - 1] if len(rows) > limit else None
     return page, None if last is None else f"{last[moment.name]}.{last['address']}"
 
@@ -104,58 +103,27 @@ def trades(connection: Connection, address: str, limit: int, before_seq: int | N
     return [trade_json(row, price, row["creator"]) for row, price in zip(rows[:limit], earlier, strict=False)]
 
 
-def candles(
-    connection: Connection, address: str, interval: Interval, limit: int, before_ms: int | None = None
-) -> list[dict[str, Any]]:
-    """The newest candles that begin before that moment, oldest first, at most 1,000, as `candle_json` says them.
-
-    A candle exists only where a trade was (the whole rule: `engine.indicators.candles`). Candles shorter than a minute
-    are built from at most the newest 5,000 trades before that moment; a client that follows the `candles` channel
-    continues the last one.
+def newest(
+    connection: Connection, address: str, limit: int
+) -> tuple[dict[str, Any], list[dict[str, Any]], list[dict[str, Any]]] | None:
+    """One token, its newest trades as `trades` says them, and their rows, newest first, in one statement; None if there
+    is no such token. With less than `limit` rows, these are all.
     """
-    return [candle_json(candle) for candle in candle_history(connection, address, interval, limit, before_ms)]
-
-
-def candle_history(
-    connection: Connection, address: str, interval: Interval, limit: int, before_ms: int | None = None
-) -> list[Candle]:
-    """`candles` as values."""
-    limit = max(1, min(limit, MAX_CANDLES))
-    # Only whole buckets: a page that ended inside one would show it twice, differently.
-    until_ms = None if before_ms is None else bucket_of(max(before_ms, 0) + interval.ms - 1, interval.ms)
-    if interval.ms < MINUTE_MS:
-        return _from_trades(connection, address, interval, limit, until_ms)
-    query = select(_CANDLES).where(_CANDLES.c.token == address)
-    if until_ms is not None:
-        query = query.where(_CANDLES.c.bucket_ms < until_ms)
-    query = query.order_by(_CANDLES.c.bucket_ms.desc()).limit(limit * (interval.ms // MINUTE_MS))
-    minutes = [
-        Candle(
-            row["bucket_ms"],
-            row["open_price"],
-            row["high_price"],
-            row["low_price"],
-            row["close_price"],
-            row["volume_lamports"],
-            row["trades"],
-        )
-        for row in reversed(connection.execute(query).mappings().all())
-    ]
-    # Rows cut off by the limit can only belong to buckets older than the last `limit` ones.
-    return (minutes if interval is Interval.M1 else resample(minutes, interval.ms))[-limit:]
-
-
-def candle_json(candle: Candle) -> dict[str, Any]:
-    """`t` epoch ms of the bucket; `o h l c` prices, `v` lamports as strings; `n` trades."""
-    return {
-        "t": candle.bucket_ms,
-        "o": str(candle.open_price),
-        "h": str(candle.high_price),
-        "l": str(candle.low_price),
-        "c": str(candle.close_price),
-        "v": str(candle.volume_lamports),
-        "n": candle.trades,
-    }
+    last = _newest_trades(address).limit(limit).subquery()
+    place = func.row_number().over(order_by=last.c.seq.desc())
+    tape = select(*(each.label(f"trade_{each.name}") for each in last.c), place.label("place")).subquery()
+    query = select(tape, _TOKENS).join_from(
+        tape, _TOKENS, and_(tape.c.trade_token == _TOKENS.c.address, tape.c.place == 1), isouter=True
+    )
+    found = connection.execute(query.order_by(tape.c.trade_seq.desc())).mappings().all()
+    if not found:
+        untraded = token(connection, address)
+        return None if untraded is None else (untraded, [], [])
+    rows = [{each.name: row[f"trade_{each.name}"] for each in _TRADES.c} for row in found]
+    earlier = [row["price"] for row in rows[1:]] + [0]
+    shown = rows if len(rows) < limit else rows[:-1]  # what the price was before the oldest is not known
+    said = [trade_json(row, price, found[0]["creator"]) for row, price in zip(shown, earlier, strict=False)]
+    return token_json(found[0]), said, rows
 
 
 def changed_since(connection: Connection, at_ms: int) -> list[tuple[str, int]]:
@@ -176,21 +144,39 @@ def raise_lamports(k: str, n: int, decimals: int, curve_supply: int) -> int:
     return PowerCurve(k=Fraction(k), n=n, decimals=decimals).cost(0, curve_supply, Rounding.UP)
 
 
-def _graduating(connection: Connection, limit: int, cursor: str | None) -> tuple[list[dict[str, Any]], str | None]:
+def _listed(wanted: Wanted) -> Select[Any]:
+    """The tokens that boards show, but for the share they have raised, which depends on each one's own curve."""
+    query = select(_TOKENS).where(
+        _TOKENS.c.hidden == 0,
+        _TOKENS.c.market_cap_lamports >= wanted.market_cap_lamports,
+        _TOKENS.c.holders >= wanted.holders,
+    )
+    return query.where(_TOKENS.c.simulated == 0) if wanted.people else query
+
+
+def _has_raised(row: RowMapping, wanted: Wanted) -> bool:
+    return row["stage"] != ON_CURVE or _progress(row) * 100 >= wanted.raised_percent * PROGRESS_SCALE
+
+
+def _graduating(
+    connection: Connection, limit: int, cursor: str | None, wanted: Wanted
+) -> tuple[list[dict[str, Any]], str | None]:
     """By raised share, which depends on each token's own curve: SQL narrows, this sorts.
 
     On any curve half of the SOL needs at least half of the supply, so the condition loses none.
     """
-    query = select(_TOKENS).where(
-        _TOKENS.c.stage == ON_CURVE, _TOKENS.c.supply >= _TOKENS.c.curve_supply - _TOKENS.c.supply
+    query = _listed(wanted).where(
+        _TOKENS.c.stage == ON_CURVE,
+        _TOKENS.c.supply >= _TOKENS.c.curve_supply - _TOKENS.c.supply,
     )
     rows = connection.execute(query).mappings().all()
     ranked = sorted(((_progress(row), row["address"], row) for row in rows), key=lambda entry: entry[:2], reverse=True)
-    ranked = [entry for entry in ranked if entry[0] * 100 >= GRADUATING_PERCENT * PROGRESS_SCALE]
+    least = max(GRADUATING_PERCENT, wanted.raised_percent) * PROGRESS_SCALE
+    ranked = [entry for entry in ranked if entry[0] * 100 >= least]
     if cursor is not None:
-        after = _read_cursor(cursor)
+        after = read_cursor(_CURSOR, cursor)
         ranked = [entry for entry in ranked if entry[:2] < after]
-    page = [_token_json(row) for _, _, row in ranked[:limit]]
+    page = [token_json(row) for _, _, row in ranked[:limit]]
     if len(ranked) <= limit:
         return page, None
     progress, address, _ = ranked[limit - 1]
@@ -203,44 +189,12 @@ def _progress(row: RowMapping) -> int:
     return min(int(row["reserve_lamports"]), needed) * PROGRESS_SCALE // needed
 
 
-def _read_cursor(cursor: str) -> tuple[int, str]:
-    match = _CURSOR.match(cursor)
-    if match is None or int(match[1]) > MAX_AMOUNT:
-        raise InvalidCursor("This cursor is not one of ours; start again without it.")
-    return int(match[1]), match[2]
-
-
 def _newest_trades(address: str) -> Select[Any]:
     return select(_TRADES).where(_TRADES.c.token == address).order_by(_TRADES.c.seq.desc())
 
 
-def _from_trades(
-    connection: Connection, address: str, interval: Interval, limit: int, until_ms: int | None
-) -> list[Candle]:
-    """Read trades backwards until they fill `limit` whole buckets, come to their end, or to the end of the reach."""
-    newest_first: list[RowMapping] = []
-    whole = False
-    while not whole and len(newest_first) < TRADES_FOR_CANDLES:
-        query = _newest_trades(address)
-        if until_ms is not None:
-            query = query.where(_TRADES.c.executed_at_ms < until_ms)
-        if newest_first:
-            query = query.where(_TRADES.c.seq < newest_first[-1]["seq"])
-        page = connection.execute(query.limit(TRADES_PER_READ)).mappings().all()
-        newest_first += page
-        whole = len(page) < TRADES_PER_READ
-        if len({bucket_of(row["executed_at_ms"], interval.ms) for row in newest_first}) > limit:
-            break
-    rows = newest_first[::-1]
-    ticks = [
-        Tick(row["executed_at_ms"], rows[index - 1]["price"] if index else 0, row["price"], row["lamports"])
-        for index, row in enumerate(rows)
-    ]
-    # The oldest bucket may lack trades when reading stopped before the first one: it is left out.
-    return fold(ticks, interval.ms)[0 if whole else 1 :][-limit:]
-
-
-def _token_json(row: Mapping[Any, Any]) -> dict[str, Any]:
+def token_json(row: Mapping[Any, Any]) -> dict[str, Any]:
+    """A token's row as the API says it."""
     terms = (row["k"], row["n"], row["decimals"], row["curve_supply"])
     return {
         "address": row["address"],
@@ -253,6 +207,7 @@ def _token_json(row: Mapping[Any, Any]) -> dict[str, Any]:
         "vault": row["vault"],
         "simulated": bool(row["simulated"]),
         "paused": bool(row["paused"]),
+        "held": bool(row["held"]),
         "failure": row["failure"],
         "seq": row["seq"],
         "created_at_ms": row["created_at_ms"],
@@ -261,6 +216,7 @@ def _token_json(row: Mapping[Any, Any]) -> dict[str, Any]:
         "last_trade_at_ms": row["last_trade_at_ms"] or None,
         "price": str(row["price"]) if row["last_trade_at_ms"] else None,
         **figures(row),
+        **indicators_json(row),
         "decimals": row["decimals"],
         "total_supply": str(row["total_supply"]),
         "curve_supply": str(row["curve_supply"]),

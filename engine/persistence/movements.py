@@ -1,7 +1,7 @@
 """What came in for an account, and the token accounts it could close, as its owner is shown them."""
 
 from dataclasses import dataclass
-from typing import Any
+from typing import Any, Final
 
 from sqlalchemy import Connection, select
 
@@ -60,9 +60,11 @@ class TokenHolding:
 
 def token_holdings(connection: Connection) -> list[TokenHolding]:
     """Every token account that the ledger knows of, empty ones too."""
-    statement = (
-        select(BALANCES.c.account_id, ACCOUNTS.c.wallet, BALANCES.c.asset)
-        .join_from(BALANCES, ACCOUNTS, ACCOUNTS.c.account_id == BALANCES.c.account_id)
-        .where(BALANCES.c.asset != SOL)
-    )
-    return [TokenHolding(row.account_id, row.wallet, row.asset) for row in connection.execute(statement)]
+    return [TokenHolding(row.account_id, row.wallet, row.asset) for row in connection.execute(_TOKEN_HOLDINGS)]
+
+
+_TOKEN_HOLDINGS: Final = (
+    select(BALANCES.c.account_id, ACCOUNTS.c.wallet, BALANCES.c.asset)
+    .join_from(BALANCES, ACCOUNTS, ACCOUNTS.c.account_id == BALANCES.c.account_id)
+    .where(BALANCES.c.asset != SOL)
+)

@@ -15,7 +15,12 @@ from engine.trading.orders import Order, OrderState, UnreadableOrder, decoded
 PARKED: Final = "parked"
 """The state of a row that nobody has ended."""
 
+REPLAY: Final = "replay"
+REJECT: Final = "reject"
+"""How an operator may want it ended."""
+
 MAX_PAGE: Final = 1_000
+MAX_SHOWN: Final = 50
 
 
 _PARKED, _ORDERS = table(ParkedRow), table(OrderRow)
@@ -78,6 +83,25 @@ def end(connection: Connection, parked_id: str, state: str, note: str | None, no
     """Take the message out of `parked`; False when somebody has done so already."""
     ended = update(_PARKED).where(_PARKED.c.parked_id == parked_id, _PARKED.c.state == PARKED)
     return connection.execute(ended.values(state=state, note=note, ended_at_ms=now_ms)).rowcount == 1
+
+
+def want(connection: Connection, parked_id: str, wanted: str, note: str) -> bool:
+    """Have a trade worker end it so, `note` saying why; False when it is not parked any more."""
+    found = update(_PARKED).where(_PARKED.c.parked_id == parked_id, _PARKED.c.state == PARKED)
+    return connection.execute(found.values(wanted=wanted, wanted_note=note)).rowcount == 1
+
+
+def wanted(connection: Connection) -> list[dict[str, Any]]:
+    """What operators want ended: {parked_id, wanted, wanted_note}, oldest first."""
+    columns = (_PARKED.c.parked_id, _PARKED.c.wanted, _PARKED.c.wanted_note)
+    query = select(*columns).where(_PARKED.c.state == PARKED, _PARKED.c.wanted.is_not(None))
+    return [dict(row) for row in connection.execute(query.order_by(_PARKED.c.parked_at_ms)).mappings()]
+
+
+def take_up(connection: Connection, parked_id: str) -> bool:
+    """Take such a wish up; of several workers one can. Whoever dies of it leaves the order parked, unwanted."""
+    mine = (_PARKED.c.parked_id == parked_id) & _PARKED.c.wanted.is_not(None)
+    return connection.execute(update(_PARKED).where(mine).values(wanted=None)).rowcount == 1
 
 
 def parked_order(connection: Connection, order_id: str) -> Order | None:

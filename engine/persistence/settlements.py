@@ -6,7 +6,19 @@ Every change names the attempt it knows. If the row has moved on meanwhile nothi
 from collections.abc import Callable, Sequence
 from typing import Any, Final
 
-from sqlalchemy import ColumnElement, Connection, RowMapping, Select, and_, bindparam, insert, or_, select, update
+from sqlalchemy import (
+    ColumnElement,
+    Connection,
+    Integer,
+    RowMapping,
+    Select,
+    and_,
+    bindparam,
+    insert,
+    or_,
+    select,
+    update,
+)
 
 from engine.persistence.bulk import chunks, insert_rows
 from engine.persistence.launches import WALLETS
@@ -23,8 +35,7 @@ _TEXTS: Final = (TOKENS.c.decimals, TOKENS.c.name, TOKENS.c.symbol, TOKENS.c.uri
 
 def pending(connection: Connection, limit: int) -> list[Settlement]:
     """The oldest pending settlements. When as many as `limit` come back there may be more."""
-    statement = _settlements(State.PENDING).order_by(SETTLEMENTS.c.created_at_ms, SETTLEMENTS.c.settlement_id)
-    return [_settlement(row) for row in connection.execute(statement.limit(limit)).mappings()]
+    return [_settlement(row) for row in connection.execute(_PENDING, {"most": limit}).mappings()]
 
 
 def reserved(connection: Connection) -> list[Settlement]:
@@ -32,31 +43,22 @@ def reserved(connection: Connection) -> list[Settlement]:
 
     Without their signed bytes.
     """
-    statement = _without_bytes().where(
-        or_(
-            SETTLEMENTS.c.state == State.SIGNED.value,
-            and_(SETTLEMENTS.c.state == State.FAILED.value, SETTLEMENTS.c.kind.in_(KEPT_BY_FAILURE)),
-        )
-    )
-    return [_settlement(row) for row in connection.execute(statement).mappings()]
+    return [_settlement(row) for row in connection.execute(_RESERVED).mappings()]
 
 
 def settled_later(connection: Connection, slot: int) -> list[tuple[Settlement, int]]:
     """Those confirmed in a later slot than this, each with its own, without their signed bytes."""
-    statement = _without_bytes().where(SETTLEMENTS.c.slot > slot, SETTLEMENTS.c.state == State.CONFIRMED.value)
-    return [(_settlement(row), row["slot"]) for row in connection.execute(statement).mappings()]
+    return [(_settlement(row), row["slot"]) for row in connection.execute(_SETTLED_LATER, {"seen": slot}).mappings()]
 
 
 def in_state(connection: Connection, state: State) -> list[Settlement]:
     """Every settlement in that state."""
-    return [_settlement(row) for row in connection.execute(_settlements(state)).mappings()]
+    return [_settlement(row) for row in connection.execute(_IN_STATE, {"of_state": state.value}).mappings()]
 
 
 def adopt_signed(connection: Connection, worker: str, living: Sequence[str]) -> int:
     """Make that worker follow every signed settlement that none of the living follows; how many there were."""
-    ownerless = or_(SETTLEMENTS.c.worker.not_in(living), SETTLEMENTS.c.worker.is_(None))
-    statement = update(SETTLEMENTS).where(SETTLEMENTS.c.state == State.SIGNED.value, ownerless)
-    return connection.execute(statement.values(worker=worker)).rowcount
+    return connection.execute(_ADOPT_SIGNED, {"new_worker": worker, "living": list(living)}).rowcount
 
 
 def adopt_confirmed(connection: Connection, worker: str, left_by: Sequence[str], created_since_ms: int) -> int:
@@ -71,22 +73,22 @@ def adopt_confirmed(connection: Connection, worker: str, left_by: Sequence[str],
 
 def signed_of(connection: Connection, worker: str) -> list[Settlement]:
     """The signed settlements that this worker follows."""
-    statement = _settlements(State.SIGNED).where(SETTLEMENTS.c.worker == worker)
-    return [_settlement(row) for row in connection.execute(statement).mappings()]
+    found = connection.execute(_SIGNED_OF, {"of_worker": worker})
+    return [_settlement(row) for row in found.mappings()]
 
 
 def confirmed_of(connection: Connection, worker: str, created_since_ms: int) -> list[Settlement]:
     """This worker's confirmed settlements that were made since then."""
-    statement = _settlements(State.CONFIRMED).where(SETTLEMENTS.c.created_at_ms >= created_since_ms)
-    return [_settlement(row) for row in connection.execute(statement.where(SETTLEMENTS.c.worker == worker)).mappings()]
+    found = connection.execute(_CONFIRMED_OF, {"of_worker": worker, "since_ms": created_since_ms})
+    return [_settlement(row) for row in found.mappings()]
 
 
 def by_id(connection: Connection, settlement_ids: Sequence[str]) -> dict[str, Settlement]:
     """Those of these settlements that exist."""
     found: dict[str, Settlement] = {}
     for part in chunks(settlement_ids):
-        statement = _all_settlements().where(SETTLEMENTS.c.settlement_id.in_(part))
-        found.update((row["settlement_id"], _settlement(row)) for row in connection.execute(statement).mappings())
+        rows = connection.execute(_BY_ID, {"ids": list(part)}).mappings()
+        found.update((row["settlement_id"], _settlement(row)) for row in rows)
     return found
 
 
@@ -117,6 +119,35 @@ def _all_settlements(*columns: ColumnElement[Any]) -> Select[Any]:
 def _without_bytes() -> Select[Any]:
     """Planning needs no bytes, and most of a row is them."""
     return _all_settlements(*(each for each in SETTLEMENTS.c if each.name != "signed_bytes"))
+
+
+# Asked many times a second: building them takes longer than a database that has nothing to say.
+_PENDING: Final = (
+    _settlements(State.PENDING)
+    .order_by(SETTLEMENTS.c.created_at_ms, SETTLEMENTS.c.settlement_id)
+    .limit(bindparam("most", type_=Integer))
+)
+_RESERVED: Final = _without_bytes().where(
+    or_(
+        SETTLEMENTS.c.state == State.SIGNED.value,
+        and_(SETTLEMENTS.c.state == State.FAILED.value, SETTLEMENTS.c.kind.in_(KEPT_BY_FAILURE)),
+    )
+)
+_SETTLED_LATER: Final = _without_bytes().where(
+    SETTLEMENTS.c.slot > bindparam("seen"), SETTLEMENTS.c.state == State.CONFIRMED.value
+)
+_IN_STATE: Final = _all_settlements().where(SETTLEMENTS.c.state == bindparam("of_state"))
+_BY_ID: Final = _all_settlements().where(SETTLEMENTS.c.settlement_id.in_(bindparam("ids", expanding=True)))
+_SIGNED_OF: Final = _settlements(State.SIGNED).where(SETTLEMENTS.c.worker == bindparam("of_worker"))
+_CONFIRMED_OF: Final = _settlements(State.CONFIRMED).where(
+    SETTLEMENTS.c.created_at_ms >= bindparam("since_ms"), SETTLEMENTS.c.worker == bindparam("of_worker")
+)
+_ADOPT_SIGNED: Final = (
+    update(SETTLEMENTS)
+    .where(SETTLEMENTS.c.state == State.SIGNED.value)
+    .where(or_(SETTLEMENTS.c.worker.not_in(bindparam("living", expanding=True)), SETTLEMENTS.c.worker.is_(None)))
+    .values(worker=bindparam("new_worker"))
+)
 
 
 def _settlement(row: RowMapping) -> Settlement:
@@ -161,9 +192,14 @@ def key_names(connection: Connection, addresses: Sequence[str]) -> dict[str, str
     """The names of owned addresses' keys."""
     names: dict[str, str] = {}
     for part in chunks(addresses):
-        statement = select(WALLETS.c.address, WALLETS.c.key_name).where(WALLETS.c.address.in_(part))
-        names.update((row.address, row.key_name) for row in connection.execute(statement))
+        rows = connection.execute(_KEY_NAMES, {"addresses": list(part)})
+        names.update((row.address, row.key_name) for row in rows)
     return names
+
+
+_KEY_NAMES: Final = select(WALLETS.c.address, WALLETS.c.key_name).where(
+    WALLETS.c.address.in_(bindparam("addresses", expanding=True))
+)
 
 
 def add_wallet(connection: Connection, wallet: Row) -> None:
@@ -279,20 +315,23 @@ def fills(connection: Connection, settlement_ids: Sequence[str]) -> dict[str, Ro
     """What the events about these trades need: the client's order id, the amounts and the price of the fill."""
     found: dict[str, RowMapping] = {}
     for part in chunks(settlement_ids):
-        statement = (
-            select(
-                TRADES.c.order_id,
-                ORDERS.c.client_order_id,
-                TRADES.c.token,
-                TRADES.c.side,
-                TRADES.c.lamports,
-                TRADES.c.tokens,
-                TRADES.c.price,
-                TRADES.c.account_id,
-                TRADES.c.account_seq,
-            )
-            .join_from(TRADES, ORDERS, TRADES.c.order_id == ORDERS.c.order_id)
-            .where(TRADES.c.order_id.in_(part))
-        )
-        found.update((row["order_id"], row) for row in connection.execute(statement).mappings())
+        rows = connection.execute(_FILLS, {"ids": list(part)}).mappings()
+        found.update((row["order_id"], row) for row in rows)
     return found
+
+
+_FILLS: Final = (
+    select(
+        TRADES.c.order_id,
+        ORDERS.c.client_order_id,
+        TRADES.c.token,
+        TRADES.c.side,
+        TRADES.c.lamports,
+        TRADES.c.tokens,
+        TRADES.c.price,
+        TRADES.c.account_id,
+        TRADES.c.account_seq,
+    )
+    .join_from(TRADES, ORDERS, TRADES.c.order_id == ORDERS.c.order_id)
+    .where(TRADES.c.order_id.in_(bindparam("ids", expanding=True)))
+)

@@ -99,6 +99,7 @@ class TokenRow(SQLModel, table=True):
     failure: str | None = maybe(200)
     paused: int = flag()
     held: int = flag()
+    hidden: int = flag()
     seq: int = bigint()
     supply: int = bigint()
     reserve_lamports: int = bigint()
@@ -112,6 +113,15 @@ class TokenRow(SQLModel, table=True):
     liquidity_lamports: int = bigint()
     volume_24h_lamports: int = bigint()
     holders: int = bigint()
+
+    traders_24h: int = bigint()
+    price_5m_ago: int = bigint()
+    price_1h_ago: int = bigint()
+    price_6h_ago: int = bigint()
+    price_24h_ago: int = bigint()
+    top_ten_bps: int = bigint()
+    creator_bps: int = bigint()
+    measured_at_ms: int = bigint()
 
     created_at_ms: int = bigint()
     tradable_at_ms: int = bigint()
@@ -157,7 +167,10 @@ class OrderRow(SQLModel, table=True):
 
 
 class ParkedRow(SQLModel, table=True):
-    """A message that could not be executed, until an operator ends it; `parked_id` is the order's id, if it is one."""
+    """A message that could not be executed, until an operator ends it; `parked_id` is the order's id, if it is one.
+
+    `wanted` is how an operator wants it ended, until a trade worker takes that up.
+    """
 
     __tablename__ = "parked_orders"
     __table_args__ = (Index("ix_parked_state", "state", "parked_at_ms"),)
@@ -168,6 +181,8 @@ class ParkedRow(SQLModel, table=True):
     cause: str = text(20)
     state: str = text(10)
     note: str | None = maybe(300)
+    wanted: str | None = maybe(10)
+    wanted_note: str | None = maybe(300)
     parked_at_ms: int = bigint()
     ended_at_ms: int = bigint()
 
@@ -188,6 +203,7 @@ class TradeRow(SQLModel, table=True):
     __table_args__ = (
         UniqueConstraint("token", "seq", name="uq_trades_token_seq"),
         Index("ix_trades_account", "account_id", "account_seq"),
+        Index("ix_trades_executed", "executed_at_ms"),
     )
     order_id: str = key(32)
     token: str = text(44)
@@ -298,7 +314,10 @@ class TransferRow(SQLModel, table=True):
     """A booked movement that is not a trade: deposit, withdrawal, rent, donation, fee, surplus. `amount` is signed."""
 
     __tablename__ = "transfers"
-    __table_args__ = (Index("ix_transfers_account", "account_id", "account_seq"),)
+    __table_args__ = (
+        Index("ix_transfers_account", "account_id", "account_seq"),
+        Index("ix_transfers_asset", "asset", "created_at_ms"),
+    )
     transfer_id: str = key(32)
     kind: str = text(12)
     account_id: str | None = maybe(44)
@@ -324,6 +343,42 @@ class CandleRow(SQLModel, table=True):
     close_price: int = bigint()
     volume_lamports: int = bigint()
     trades: int = bigint()
+
+
+class TallyRow(SQLModel, table=True):
+    """What trades add up to in one span of time: of the platform, of one token, or of one trader (`kind`).
+
+    Counted from `trades` alone, each once, by the indicators worker; can be emptied and counted anew at any time.
+    `pool_…` is the part of trades on pools; `traders`, of the platform only, how many different accounts traded.
+    """
+
+    __tablename__ = "tallies"
+    kind: str = key(8)
+    span: str = key(4)
+    begin_ms: int = Field(primary_key=True, sa_type=BigInteger, sa_column_kwargs={"autoincrement": False})
+    subject: str = key(44)
+    trades: int = bigint()
+    buys: int = bigint()
+    lamports: int = bigint()
+    buy_lamports: int = bigint()
+    pool_lamports: int = bigint()
+    simulated_lamports: int = bigint()
+    fee_lamports: int = bigint()
+    creator_fee_lamports: int = bigint()
+    pool_fee_lamports: int = bigint()
+    pool_creator_fee_lamports: int = bigint()
+    traders: int = bigint()
+    first_at_ms: int = bigint()
+    last_at_ms: int = bigint()
+
+
+class TalliedRow(SQLModel, table=True):
+    """How far a token's trades are counted in `tallies`, and whether the last one of them filled its curve."""
+
+    __tablename__ = "tallied"
+    token: str = key(44)
+    seq: int = bigint()
+    on_pool: int = flag()
 
 
 class ImageRow(SQLModel, table=True):
@@ -409,6 +464,40 @@ class ReportRow(SQLModel, table=True):
     name: str = key(30)
     body: bytes = Field(sa_type=LargeBinary)
     made_at_ms: int = bigint()
+
+
+class PauseRow(SQLModel, table=True):
+    """Buying is paused as long as there is a row; the one scope is the platform."""
+
+    __tablename__ = "pauses"
+    scope: str = key(44)
+    paused_at_ms: int = bigint()
+
+
+class AuditRow(SQLModel, table=True):
+    """One thing an operator did, chained to the one before by its hash. Immutable."""
+
+    __tablename__ = "audit_log"
+    __table_args__ = (UniqueConstraint("previous_hash", name="uq_audit_previous"),)
+    seq: int = Field(primary_key=True, sa_type=BigInteger, sa_column_kwargs={"autoincrement": False})
+    at_ms: int = bigint()
+    operator: str = text(60)
+    action: str = text(40)
+    target: str = text(60)
+    reason: str = text(300)
+    before: str = text(1000)
+    after: str = text(1000)
+    previous_hash: str = text(64)
+    hash: str = text(64)
+
+
+class RoleRow(SQLModel, table=True):
+    """A wallet that runs the platform, as an operator or a viewer."""
+
+    __tablename__ = "roles"
+    account_id: str = key(44)
+    role: str = text(10)
+    granted_at_ms: int = bigint()
 
 
 class JournalRow(SQLModel, table=True):

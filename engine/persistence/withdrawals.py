@@ -7,12 +7,12 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any, Final
 
-from sqlalchemy import Connection, Select, and_, delete, func, insert, or_, select, update
+from sqlalchemy import Connection, Integer, Select, and_, bindparam, delete, func, insert, or_, select, update
 
 from engine.identifiers import SOL
-from engine.persistence.accounts import page_after
 from engine.persistence.bulk import insert_rows, update_rows
 from engine.persistence.launches import WALLETS
+from engine.persistence.paging import page_after
 from engine.persistence.settlements import WITHDRAWALS
 from engine.persistence.tables import ReleaseRow, table
 from engine.persistence.trading import (
@@ -147,14 +147,16 @@ def cancel(connection: Connection, withdrawal_id: str) -> bool:
 
 def due(connection: Connection, now_ms: int, limit: int) -> list[str]:
     """The ids of withdrawals that may be released by now, oldest first."""
-    statement = (
-        select(WITHDRAWALS.c.withdrawal_id)
-        .join_from(SETTLEMENTS, WITHDRAWALS, WITHDRAWALS.c.withdrawal_id == SETTLEMENTS.c.settlement_id)
-        .where(SETTLEMENTS.c.state == State.WAITING.value, WITHDRAWALS.c.release_at_ms <= now_ms)
-        .order_by(WITHDRAWALS.c.created_at_ms, WITHDRAWALS.c.withdrawal_id)
-        .limit(limit)
-    )
-    return list(connection.execute(statement).scalars())
+    return list(connection.execute(_DUE, {"now_ms": now_ms, "most": limit}).scalars())
+
+
+_DUE: Final = (
+    select(WITHDRAWALS.c.withdrawal_id)
+    .join_from(SETTLEMENTS, WITHDRAWALS, WITHDRAWALS.c.withdrawal_id == SETTLEMENTS.c.settlement_id)
+    .where(SETTLEMENTS.c.state == State.WAITING.value, WITHDRAWALS.c.release_at_ms <= bindparam("now_ms"))
+    .order_by(WITHDRAWALS.c.created_at_ms, WITHDRAWALS.c.withdrawal_id)
+    .limit(bindparam("most", type_=Integer))
+)
 
 
 def release(connection: Connection, withdrawal_id: str) -> bool:
@@ -185,7 +187,7 @@ def withdrawals_json(
     """What the account sent and was sent from other accounts, newest first, and the next page's cursor.
 
     Raises:
-        engine.persistence.accounts.InvalidCursor: the cursor is not one of ours.
+        engine.persistence.paging.InvalidCursor: the cursor is not one of ours.
     """
     received = and_(WITHDRAWALS.c.recipient_id == account_id, SETTLEMENTS.c.state.in_(_UNSETTLED + _DONE))
     query = _told().where(or_(WITHDRAWALS.c.account_id == account_id, received))

@@ -10,6 +10,8 @@ from dataclasses import asdict, dataclass, replace
 from functools import partial
 from typing import Any, Final
 
+from engine import crash_points, logs, metrics
+from engine.crash_points import Point
 from engine.identifiers import SOL
 from engine.persistence import settlements as rows
 from engine.persistence.database import Connection, RowMapping
@@ -73,7 +75,9 @@ class Confirmer:
         if not flights:
             return []
         signatures = [flight.signature for flight in flights]
+        crash_points.before(Point.SEEN)
         found = await self._services.chain.statuses(signatures, search_history, since_slot)
+        crash_points.after(Point.SEEN)
         pairs = [
             (flight, status)
             for flight, status in zip(flights, found, strict=True)
@@ -96,6 +100,7 @@ class Confirmer:
             )
             await self._services.database.write(change)
             self._flights.drop(flight)
+            metrics.settlements_dropped.inc()
         gone = {flight.signature for flight in expired}
         return [flight for flight in missing if flight.signature not in gone]
 
@@ -159,10 +164,23 @@ class Confirmer:
         pairs = [(flight.settlement, status.slot) for flight, status in shown if status is not None]
         if not pairs:
             return
+        crash_points.before(Point.RECORDED)
         messages = await self._services.database.write(partial(self._record, landed=pairs, left=left))
+        crash_points.after(Point.RECORDED)
+        self._count(pairs)
         for flight, _ in shown:
             self._flights.land(flight)
+        crash_points.before(Point.TOLD)
         self._services.bus.publish(messages)
+        crash_points.after(Point.TOLD)
+
+    def _count(self, confirmed: list[tuple[Settlement, int]]) -> None:
+        now_ms = self._services.clock.now_ms()
+        for settlement, slot in confirmed:
+            ids = {"settlement_id": settlement.settlement_id, "signature": settlement.signature}
+            logs.step("confirmed", **ids, kind=settlement.kind.value, slot=slot)
+            metrics.settlements_confirmed.labels(settlement.kind).inc()
+            metrics.settlement_confirm.observe(max(0, now_ms - settlement.created_at_ms) / 1000)
 
     def _record(
         self, connection: Connection, landed: list[tuple[Settlement, int]], left: Mapping[str, int | None]
@@ -280,6 +298,7 @@ def _order_event(fill: RowMapping, settlement: Settlement, now_ms: int) -> BusMe
             "detail": None,
             "lamports": str(fill["lamports"]),
             "tokens": str(fill["tokens"]),
+            "rent_lamports": None,
             "price": str(fill["price"]),
             "signature": settlement.signature,
             "account_seq": fill["account_seq"],

@@ -7,6 +7,8 @@ from dataclasses import dataclass, replace
 from functools import partial
 from typing import Final
 
+from engine import crash_points, logs, metrics
+from engine.crash_points import Point
 from engine.errors import Unavailable
 from engine.identifiers import SOL
 from engine.persistence import settlements as rows
@@ -137,7 +139,9 @@ class Sender:
             self._blockhash = None  # with the same one a repeated message would be the very transaction that failed
         blockhash = await self._fresh_blockhash()
         requests = await self._built(chosen, blockhash)
+        crash_points.before(Point.SIGNED)
         answers = await self._services.signer.sign([request for _, request in requests])
+        crash_points.after(Point.SIGNED)
         signed = []
         for (settlement, _), answer in zip(requests, answers, strict=True):
             if isinstance(answer, Signed) and len(answer.transaction) <= MAX_TRANSACTION_BYTES:
@@ -145,10 +149,14 @@ class Sender:
             elif isinstance(answer, Signed):
                 await self._give_up(settlement, f"the transaction has {len(answer.transaction)} bytes")
             elif isinstance(answer, SignerRefused) and not isinstance(answer, NotPending):
+                metrics.signer_errors.labels("refused").inc()
                 await self._give_up(settlement, answer.detail)
             else:
                 log.warning("settlement %s is not signed now: %s", settlement.settlement_id, answer)
-        postponed += [answer for answer in answers if isinstance(answer, Unavailable)]
+        unavailable = [answer for answer in answers if isinstance(answer, Unavailable)]
+        metrics.signer_errors.labels("unavailable").inc(len(unavailable))
+        metrics.settlements_signed.inc(len(signed))
+        postponed += unavailable
         return signed
 
     async def _built(self, chosen: list[Settlement], blockhash: Blockhash) -> list[tuple[Settlement, SigningRequest]]:
@@ -170,8 +178,13 @@ class Sender:
     async def _stored(self, signed: list[Settlement]) -> list[Flight]:
         """The flights of those whose bytes are on disk now; the others were taken by somebody else and are dropped."""
         store = partial(rows.store_signed, signed=signed, worker=self._crew.name)
+        crash_points.before(Point.STORED)
         stored = await self._services.database.write(store)
-        return [self._flights.add(settlement) for settlement in signed if settlement.settlement_id in stored]
+        crash_points.after(Point.STORED)
+        flights = [self._flights.add(settlement) for settlement in signed if settlement.settlement_id in stored]
+        for flight in flights:
+            _follow(flight.settlement)
+        return flights
 
     async def send(self, flights: list[Flight]) -> None:
         """Hand the stored bytes of these to the cluster, for the first time or again."""
@@ -179,10 +192,12 @@ class Sender:
         for flight in flights:
             flight.sent_at_ms = now_ms
         chain = self._services.chain
+        crash_points.before(Point.SENT)
         _, refusals = await asyncio.gather(
             chain.watch([flight.signature for flight in flights]),
             chain.send([flight.transaction for flight in flights]),
         )
+        crash_points.after(Point.SENT)
         for flight, refusal in zip(flights, refusals, strict=True):
             if refusal is not None:
                 log.warning("settlement %s: the node said %s", flight.settlement.settlement_id, refusal)
@@ -192,6 +207,12 @@ class Sender:
         if self._blockhash is None or now_ms - self._blockhash_at_ms > BLOCKHASH_MS:
             self._blockhash, self._blockhash_at_ms = await self._services.chain.latest_blockhash(), now_ms
         return self._blockhash
+
+
+def _follow(signed: Settlement) -> None:
+    """A trade's settlement has its order's id."""
+    ids = {"settlement_id": signed.settlement_id, "kind": signed.kind.value, "signature": signed.signature}
+    logs.step("sent", **ids, attempt=signed.attempt)
 
 
 def _pending_and_reserved(connection: Connection, limit: int) -> tuple[list[Settlement], list[Settlement]]:

@@ -5,11 +5,13 @@ sent at the cost of another worker's; every change of a row names the attempt it
 """
 
 import asyncio
+import contextlib
 import logging
 from collections.abc import Awaitable, Callable
 from functools import partial
 from typing import Final
 
+from engine import metrics
 from engine.errors import Unavailable
 from engine.persistence import heartbeats
 from engine.persistence import settlements as rows
@@ -34,6 +36,7 @@ RETRY_S: Final = 0.5
 REBROADCAST_MS: Final = 1_000
 FINALITY_POLL_S: Final = 2.0
 FUNDS_CHECK_MS: Final = 30_000
+FUNDS_AGAIN_MS: Final = 5_000
 RECENT_MS: Final = 3 * 60_000
 """Settlements this young may not be finalized."""
 CLOCK_SKEW_MS: Final = 1_000
@@ -63,6 +66,11 @@ class SettlementService:
         self._heard: set[str] = set()
         self._sweep_due_ms = 0
         self._funds_due_ms = 0
+        self._fee_payer_lamports: int | None = None
+        metrics.expose(metrics.SETTLING)
+        metrics.settlements_in_flight.by(lambda: len(self._flights))
+        metrics.fee_payer.by(lambda: self._fee_payer_lamports)
+        metrics.fee_payer_low.by(lambda: settings.fee_payer_low_lamports)
 
     def leads(self) -> bool:
         """Whether this worker, of all that live, does what one should do for all."""
@@ -71,41 +79,56 @@ class SettlementService:
     async def run(self, stop: asyncio.Event) -> None:
         """Settle until `stop` is set. What was signed before is taken up first."""
         await self._repeat_until_done(self._take_up, stop)
-        listening = asyncio.create_task(self._listen(), name="settlement-listen")
+        poll_s = self._services.settings.confirm_poll_ms / 1000
+        beside = [
+            asyncio.create_task(self._listen(), name="settlement-listen"),
+            asyncio.create_task(self._wake_at(stop), name="settlement-stop"),
+        ]
         try:
             await asyncio.gather(
-                self._every(self._send_round, self._woken, IDLE_POLL_S, stop),
-                self._every(
-                    self._confirm_round, self._heard_event, self._services.settings.confirm_poll_ms / 1000, stop
-                ),
-                self._every(self._follow_to_finality, asyncio.Event(), FINALITY_POLL_S, stop),
-                self._every(self._check_funds, asyncio.Event(), FUNDS_CHECK_MS / 1000, stop),
-                self._every(self._beat, asyncio.Event(), BEAT_S, stop),
+                self._every(self._send_round, IDLE_POLL_S, stop, self._woken),
+                self._every(self._confirm_round, poll_s, stop, self._heard_event),
+                self._every(self._follow_to_finality, FINALITY_POLL_S, stop),
+                self._every(self._check_funds, FUNDS_AGAIN_MS / 1000, stop),
+                self._every(self._beat, BEAT_S, stop),
             )
         finally:
-            listening.cancel()
-            await asyncio.gather(listening, return_exceptions=True)
+            for task in beside:
+                task.cancel()
+            await asyncio.gather(*beside, return_exceptions=True)
         await self._guarded(partial(self._say, GONE))
 
     async def _repeat_until_done(self, work: Callable[[], Awaitable[None]], stop: asyncio.Event) -> None:
         while not stop.is_set() and not await self._guarded(work):
-            await _wait(stop, None, RETRY_S)
+            await _wait(stop, RETRY_S)
+
+    async def _wake_at(self, stop: asyncio.Event) -> None:
+        """Whoever waits for something to do must notice that there is nothing more."""
+        await stop.wait()
+        self._woken.set()
+        self._heard_event.set()
 
     async def _every(
-        self, work: Callable[[], Awaitable[None]], wake: asyncio.Event, pause_s: float, stop: asyncio.Event
+        self,
+        work: Callable[[], Awaitable[None]],
+        pause_s: float,
+        stop: asyncio.Event,
+        wake: asyncio.Event | None = None,
     ) -> None:
         """Run `work` whenever woken and at least once per `pause_s`; an error is logged, and tried again."""
         while not stop.is_set():
-            wake.clear()
+            if wake is not None:
+                wake.clear()
             good = await self._guarded(work)
-            await _wait(stop, None, SPACING_S if good else RETRY_S)
-            await _wait(stop, wake, pause_s)
+            await _wait(stop, SPACING_S if good else RETRY_S)
+            await _wait(wake or stop, pause_s)
 
     async def _guarded(self, work: Callable[[], Awaitable[None]]) -> bool:
         try:
             await work()
         except Unavailable as error:
             log.warning("settlement waits: %s", error)
+            metrics.settlement_waits.labels(error.code).inc()
             return False
         except Exception:
             log.exception("alert=settlement_error settlement goes on after an error")
@@ -212,20 +235,19 @@ class SettlementService:
         fee_payer = await self._services.signer.fee_payer()
         held = (await chain.balances([fee_payer], [])).lamports[fee_payer]
         self._funds_due_ms = now_ms + FUNDS_CHECK_MS
+        self._fee_payer_lamports = held
         low_lamports = settings.fee_payer_low_lamports
         if held >= low_lamports:
             return
         if settings.localnet:
+            self._funds_due_ms = now_ms + FUNDS_AGAIN_MS
             await chain.airdrop(fee_payer, 2 * low_lamports)
         else:
             log.error("alert=fee_payer_low the fee payer %s holds %s lamports", fee_payer, held)
 
 
-async def _wait(stop: asyncio.Event, wake: asyncio.Event | None, seconds: float) -> None:
-    """Wait that long, or until one of the events is set."""
-    waits = [asyncio.ensure_future(event.wait()) for event in (stop, wake) if event is not None]
-    try:
-        await asyncio.wait(waits, timeout=seconds, return_when=asyncio.FIRST_COMPLETED)
-    finally:
-        for wait in waits:
-            wait.cancel()
+async def _wait(event: asyncio.Event, seconds: float) -> None:
+    """Wait that long, or until the event is set."""
+    with contextlib.suppress(TimeoutError):
+        async with asyncio.timeout(seconds):
+            await event.wait()

@@ -16,6 +16,7 @@ from solders.message import MessageV0
 from solders.signature import Signature
 from solders.transaction import VersionedTransaction
 
+from engine import logs, metrics
 from engine.errors import Refusal, Unavailable
 from engine.identifiers import SOL, Address
 from engine.persistence import settlements as rows
@@ -62,6 +63,7 @@ class LocalSigner:
         self.keys, self._treasury = keys, treasury
         self._database, self._clock, self._budget = database, clock, budget
         self._shape: ShapeCheck | None = None
+        metrics.expose(metrics.SIGNING)
 
     async def fee_payer(self) -> Address:
         """The platform's address that pays the network; its key and its row are made on first use."""
@@ -86,7 +88,10 @@ class LocalSigner:
         except DatabaseError as error:
             raise Unavailable("The signer cannot read what it is asked to sign for.") from error
         answers = await asyncio.to_thread(self._sign, shape, wanted, stored)
+        metrics.signatures.inc(sum(isinstance(answer, Signed) for answer in answers))
         for request, answer in zip(wanted, answers, strict=True):
+            if isinstance(answer, Signed):
+                logs.step("signed", settlement_id=request.settlement_id, signature=answer.signature)
             if isinstance(answer, SignerRefused):
                 told = " ".join(f"{name}={value}" for name, value in answer.data.items())
                 audit.warning(

@@ -8,10 +8,13 @@ from dataclasses import dataclass
 from functools import partial
 from typing import Any, Final
 
+from engine import crash_points, logs, metrics
 from engine.accounts.accounts import Account
+from engine.crash_points import Point
 from engine.errors import AccountFrozen, NotFound, Refusal
 from engine.identifiers import OrderId, order_id
 from engine.persistence import accounts as rows
+from engine.persistence import orders
 from engine.persistence.database import Connection
 from engine.persistence.parked import parked_order
 from engine.services import Services
@@ -163,7 +166,19 @@ async def accept(services: Services, account: Account, side: Side, request: Trad
         engine.errors.Unavailable: nothing was queued.
         engine.errors.OutcomeUnknown: it may be queued; the same request tells.
     """
+    try:
+        return await _accept(services, account, side, request)
+    except Refusal as refusal:
+        metrics.orders_refused.labels(refusal.code).inc()
+        logs.step(
+            "refused", code=refusal.code, account=account.account_id, client_order_id=str(request.client_order_id)[:36]
+        )
+        raise
+
+
+async def _accept(services: Services, account: Account, side: Side, request: TradeRequest) -> Accepted:
     order = _read(services, account, side, request)
+    crash_points.before(Point.ACCEPTED)
     queued = await _queued(services, order.order_id)
     seen = await services.database.read(
         partial(rows.position, account_id=order.account_id, token=order.token, order_id=order.order_id)
@@ -174,15 +189,23 @@ async def accept(services: Services, account: Account, side: Side, request: Trad
     if known_hash not in (None, order.body_hash):
         raise ConflictingOrder("This client_order_id belongs to another order.", client_order_id=order.client_order_id)
     if seen.known_body_hash is not None:
-        decided = await services.database.read(partial(rows.order_json, order_id=order.order_id))
+        decided = await services.database.read(partial(orders.order_json, order_id=order.order_id))
         assert decided is not None
         return Accepted(decided, True)
     if waiting is not None:
-        return Accepted(rows.queued_json(waiting, OrderState.PARKED if parked else OrderState.QUEUED), False)
+        return Accepted(orders.queued_json(waiting, OrderState.PARKED if parked else OrderState.QUEUED), False)
     _check(services, order, seen, await account_rent_lamports(services))
+    crash_points.before(Point.PUBLISHED)
     await services.broker.publish(order.token, order.encoded())
+    crash_points.after(Point.PUBLISHED)
+    metrics.orders_accepted.labels(side).inc()
+    logs.step(
+        "queued", order_id=order.order_id, client_order_id=order.client_order_id, account=order.account_id,
+        token=order.token, side=side,
+    )  # fmt: skip
     await services.cache.set(_cache_key(order.order_id), order.encoded(), QUEUED_TTL_MS)
-    return Accepted(rows.queued_json(order), False)
+    crash_points.after(Point.ACCEPTED)
+    return Accepted(orders.queued_json(order), False)
 
 
 async def order_state(services: Services, account: Account, client_order_id: str) -> dict[str, Any]:
@@ -195,10 +218,10 @@ async def order_state(services: Services, account: Account, client_order_id: str
     wanted = order_id(account.account_id, read_client_order_id(client_order_id))
 
     def known(connection: Connection) -> dict[str, Any] | None:
-        decided = rows.order_json(connection, wanted)
+        decided = orders.order_json(connection, wanted)
         if decided is not None or (parked := parked_order(connection, wanted)) is None:
             return decided
-        return rows.queued_json(parked, OrderState.PARKED)
+        return orders.queued_json(parked, OrderState.PARKED)
 
     found = await services.database.read(known)
     if found is not None:
@@ -206,7 +229,7 @@ async def order_state(services: Services, account: Account, client_order_id: str
     queued = await _queued(services, wanted)
     if queued is None:
         raise NotSeenYet("No order with this client_order_id has been seen yet.")
-    return rows.queued_json(queued)
+    return orders.queued_json(queued)
 
 
 def purse_of(position: rows.Position) -> Purse:

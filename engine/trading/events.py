@@ -10,11 +10,14 @@ from typing import Any
 import orjson
 
 from engine.identifiers import AccountId, first_buy_client_order_id, order_id
+from engine.indicators.rolling import WINDOWS_MS
 from engine.ports import BusMessage
 from engine.trading.prices import ON_POOL, pool_tokens
 
+_PRICES_AGO = [f"price_{window}_ago" for window in WINDOWS_MS]
+
 BOARD = "board"
-"""Headlines of every token, for the board: `launched` and `headline` events."""
+"""Headlines of every token, for the board: `launched`, `headline` and `relisted` events."""
 
 
 def token_channel(token: str) -> str:
@@ -23,7 +26,7 @@ def token_channel(token: str) -> str:
 
 
 def account_channel(account_id: str) -> str:
-    """What concerns one account: `order` and `balance` events."""
+    """What concerns one account: `order`, `balance`, `withdrawal` and `signed_out` events."""
     return f"account:{account_id}"
 
 
@@ -70,7 +73,6 @@ def figures(token: Mapping[str, Any]) -> dict[str, Any]:
         "reserve_lamports": str(token["reserve_lamports"]),
         "market_cap_lamports": str(token["market_cap_lamports"]),
         "liquidity_lamports": str(token["liquidity_lamports"]),
-        "volume_24h_lamports": str(token["volume_24h_lamports"]),
         "holders": token["holders"],
         "creator_fees_lamports": str(token["creator_fees_lamports"]),
         "pool_tokens": str(pool_tokens(token)) if token["stage"] in ON_POOL else None,
@@ -106,24 +108,56 @@ def stage_changed(token: Mapping[str, Any]) -> BusMessage:
             "token": token["address"],
             "seq": token["seq"],
             "paused": bool(token["paused"]),
+            "held": bool(token["held"]),
             **figures(token),
         },
     )
 
 
-def indicators(token: str, volume_24h_lamports: int) -> list[BusMessage]:
-    """Indicators recomputed off the trade path; no `seq` of their own."""
-    event = {"type": "indicators", "token": token, "volume_24h_lamports": str(volume_24h_lamports)}
-    return [message(token_channel(token), event), message(BOARD, event)]
+def relisted(token: str) -> BusMessage:
+    """An operator changed whether the board shows the token, or what it says there beside figures."""
+    return message(BOARD, {"type": "relisted", "token": token})
+
+
+def indicators_json(token: Mapping[str, Any]) -> dict[str, Any]:
+    """The figures of a token's row that are measured off the trade path, as every channel and the API say them.
+
+    Prices of the past instead of changes, which would be wrong with the next trade; null where there was none yet.
+    """
+    return {
+        "volume_24h_lamports": str(token["volume_24h_lamports"]),
+        "traders_24h": token["traders_24h"],
+        **{name: str(token[name]) if token[name] else None for name in _PRICES_AGO},
+        "top_ten_bps": token["top_ten_bps"],
+        "creator_bps": token["creator_bps"],
+        "measured_at_ms": token["measured_at_ms"],
+    }
+
+
+def indicators(address: str, token: Mapping[str, Any]) -> list[BusMessage]:
+    """Figures were measured anew; no `seq` of their own, a later `measured_at_ms` wins."""
+    event = {"type": "indicators", "token": address, **indicators_json(token)}
+    return [message(token_channel(address), event), message(BOARD, event)]
+
+
+def ranked() -> BusMessage:
+    """The ranking of the trending tokens is another one."""
+    return message(BOARD, {"type": "ranked"})
 
 
 def order_decided(account_id: str, event: Mapping[str, Any]) -> BusMessage:
     """An order reached `filled`, `rejected` or `confirmed`.
 
-    Keys: order_id, client_order_id, token, side, state, reason, detail, lamports, tokens, price, signature (each None
-    where it does not apply), account_seq, at_ms.
+    Keys: order_id, client_order_id, token, side, state, reason, detail, lamports, tokens, rent_lamports, price,
+    signature (each None where it does not apply), account_seq, at_ms. A fill with a rent has two numbers: the rent's is
+    the one before `account_seq`.
     """
     return message(account_channel(account_id), {"type": "order", "account": account_id, **event})
+
+
+def signed_out(account_id: str) -> BusMessage:
+    """A session or a key of the account ended: sockets on its channel have to prove themselves anew."""
+    return message(account_channel(account_id), {"type": "signed_out", "account": account_id})
 
 
 def withdrawal_changed(account_id: str, withdrawal: Mapping[str, Any]) -> BusMessage:

@@ -12,6 +12,7 @@ from engine.curve import NO_OPENING, FeeSchedule, Opening, PowerCurve, Terms
 from engine.errors import Refusal
 from engine.identifiers import SOL, AccountId, TokenAddress, first_buy_client_order_id, order_id
 from engine.persistence import launches as rows
+from engine.persistence.controls import paused_since_ms
 from engine.persistence.database import Connection
 from engine.persistence.trading import lock_balances
 from engine.ports import BusMessage
@@ -40,6 +41,13 @@ class NotEnoughToLaunch(Refusal):
 
     code = "funds"
     status = 422
+
+
+class LaunchesPaused(Refusal):
+    """Operators have paused the platform."""
+
+    code = "paused"
+    status = 409
 
 
 @dataclass(frozen=True, slots=True)
@@ -115,6 +123,7 @@ async def request_launch(services: Services, account_id: AccountId, request: Lau
 
     Raises:
         NotEnoughToLaunch: the free balance does not cover rents and first buy.
+        LaunchesPaused: operators have paused the platform.
         engine.errors.Unavailable: chain, signer or broker are out of reach; nothing was changed.
     """
     terms = default_terms(services)
@@ -134,6 +143,8 @@ async def request_launch(services: Services, account_id: AccountId, request: Lau
     def book(connection: Connection) -> list[BusMessage]:
         if rows.exists(connection, token):
             return []
+        if paused_since_ms(connection) is not None:
+            raise LaunchesPaused("Launching is paused for the moment. Nothing was spent.")
         return _book(connection, row, wallets, request, cost, now_ms)
 
     services.bus.publish(await services.database.write(book))

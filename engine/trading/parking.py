@@ -10,6 +10,7 @@ from collections.abc import Callable, Sequence
 from functools import partial
 from typing import Any, Final
 
+from engine import metrics
 from engine.errors import NotFound, Refusal
 from engine.persistence import parked as rows
 from engine.persistence.database import Connection, Database, DatabaseError
@@ -22,6 +23,7 @@ from engine.trading.worker import TradeWorker
 log = logging.getLogger(__name__)
 
 RETRY_S: Final = 0.5
+WISHES_EVERY_S: Final = 1.0
 BATCH: Final = 100
 DELIVERY_LIMIT: Final = "delivery_limit"
 REPLAYED: Final = "replayed"
@@ -60,11 +62,40 @@ async def collect(database: Database, clock: Clock, dead: Consumer) -> None:
         while True:
             try:
                 await database.write(partial(rows.park, found))
+                metrics.dead_letters.inc(len(found))
                 break
             except DatabaseError:
                 log.exception("alert=database_error dead letters wait for the database")
                 await asyncio.sleep(RETRY_S)
         await dead.ack(letters)
+
+
+async def carry_out(services: Services, worker: TradeWorker) -> None:
+    """End, for ever, what operators want ended; each wish is taken up by one worker, within a second."""
+    while True:
+        try:
+            for wish in await services.database.read(rows.wanted):
+                if await services.database.write(partial(rows.take_up, parked_id=wish["parked_id"])):
+                    await _carry_out(services, worker, wish)
+        except DatabaseError as error:
+            log.warning("what operators want of parked orders waits for the database: %s", error)
+        await asyncio.sleep(WISHES_EVERY_S)
+
+
+async def _carry_out(services: Services, worker: TradeWorker, wish: dict[str, Any]) -> None:
+    parked_id, note = wish["parked_id"], wish["wanted_note"] or ""
+    try:
+        if wish["wanted"] == rows.REPLAY:
+            outcome = await replay(services, worker, parked_id)
+        else:
+            outcome = await reject(services, worker, parked_id, note)
+        log.info("parked order %s: %s by an operator, %s", parked_id, wish["wanted"], outcome or "dropped")
+    except Refusal as refusal:
+        log.warning("parked order %s stays as it is: %s", parked_id, refusal.detail)
+    except DatabaseError:
+        raise
+    except Exception:
+        log.exception("alert=engine_error parked order %s could not be ended", parked_id)
 
 
 async def replay(services: Services, worker: TradeWorker, parked_id: str) -> OrderState | None:

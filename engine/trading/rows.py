@@ -169,6 +169,7 @@ def order_event(
         "detail": rejection.detail if rejection else None,
         "lamports": str(fill.lamports) if fill else None,
         "tokens": str(fill.tokens) if fill else None,
+        "rent_lamports": str(fill.rent_lamports) if fill else None,
         "price": str(fill.price) if fill else None,
         "signature": None,
         "account_seq": account_seq,

@@ -1,9 +1,9 @@
 """One token as the API says it, without a query: its row kept in the cache, its figures written through by trades.
 
-Two keys. `token:{address}` holds the whole answer as it was read; `metrics:{address}` holds the figures of the newest
-batch that traded the token, put there by whoever publishes them. An answer is the first with the newer figures of the
-second, so it is current although it is old. Both live 30 s; after 10 s one reader at a time reads the row anew while
-everybody else is answered from the old one.
+Three keys. `token:{address}` holds the whole answer as it was read; `metrics:{address}` the figures of the newest
+batch that traded the token, `metrics:{address}:measured` the newest indicators, put there by whoever publishes them. An
+answer is the first with what is newer in the others, so it is current although it is old. All live 30 s; after 10 s
+one reader at a time reads the row anew while everybody else is answered from the old one.
 """
 
 import asyncio
@@ -14,6 +14,7 @@ from typing import Any, Final
 
 import orjson
 
+from engine import metrics
 from engine.persistence import market
 from engine.persistence.database import Database
 from engine.ports import Bus, BusMessage, Cache, Clock, Subscription
@@ -36,6 +37,11 @@ def metrics_key(address: str) -> str:
     return f"metrics:{address}"
 
 
+def measured_key(address: str) -> str:
+    """Where the token's newest indicators are kept: an `indicators` event."""
+    return f"metrics:{address}:measured"
+
+
 def token_key(address: str) -> str:
     """Where the token's whole answer is kept, with the moment it was read."""
     return f"token:{address}"
@@ -54,6 +60,9 @@ class WriteThroughBus:
             if message.channel == BOARD and message.payload.startswith(b'{"type":"headline"'):
                 address = orjson.loads(message.payload)["token"]
                 self._cache.put(metrics_key(address), message.payload, TTL_MS)
+            elif message.channel == BOARD and message.payload.startswith(b'{"type":"indicators"'):
+                address = orjson.loads(message.payload)["token"]
+                self._cache.put(measured_key(address), message.payload, TTL_MS)
             elif message.payload.startswith(b'{"type":"stage"'):
                 self._cache.put(token_key(message.channel.partition(":")[2]), b"", TTL_MS)
         self._bus.publish(messages)
@@ -82,14 +91,16 @@ class TokenCache:
 
     async def token(self, address: str) -> dict[str, Any] | None:
         """The token as `market.token` says it, or None. No query while it is known and younger than 30 s."""
-        kept, metrics = await asyncio.gather(self._cache.get(token_key(address)), self._cache.get(metrics_key(address)))
+        keys = token_key(address), metrics_key(address), measured_key(address)
+        kept, newest, measured = await asyncio.gather(*map(self._cache.get, keys))
+        metrics.cache_requests.labels("hit" if kept else "miss").inc()
         if not kept:
             token = await asyncio.shield(self._read_once(address))
-            return None if token is None else _with_newer(token, metrics)
+            return None if token is None else _with_newer(token, newest, measured)
         read_at_ms, token = orjson.loads(kept)
         if self._clock.now_ms() - read_at_ms >= SOFT_TTL_MS:
             self._read_once(address)
-        return _with_newer(token, metrics)
+        return _with_newer(token, newest, measured)
 
     def _read_once(self, address: str) -> "asyncio.Task[dict[str, Any] | None]":
         """The read that is under way, or a new one."""
@@ -113,8 +124,10 @@ class TokenCache:
         return token
 
 
-def _with_newer(token: dict[str, Any], metrics: bytes | None) -> dict[str, Any]:
-    figures = orjson.loads(metrics) if metrics else None
-    if figures is None or figures["seq"] <= token["seq"]:
-        return token
-    return token | {name: value for name, value in figures.items() if name not in _NOT_FIGURES}
+def _with_newer(token: dict[str, Any], newest: bytes | None, measured: bytes | None) -> dict[str, Any]:
+    newer = dict(token)
+    for kept, number in ((newest, "seq"), (measured, "measured_at_ms")):
+        figures = orjson.loads(kept) if kept else None
+        if figures is not None and figures[number] > token[number]:
+            newer |= {name: value for name, value in figures.items() if name not in _NOT_FIGURES}
+    return newer

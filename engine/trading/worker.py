@@ -14,6 +14,8 @@ from functools import partial
 from itertools import groupby
 from typing import Final, TypeVar
 
+from engine import crash_points
+from engine.crash_points import Point
 from engine.persistence import parked, trials
 from engine.persistence import trading as rows
 from engine.persistence.database import (
@@ -27,9 +29,12 @@ from engine.persistence.database import (
     told,
 )
 from engine.ports import Broker, Bus, BusMessage, Clock, Consumer, Delivery
+from engine.trading import counting
 from engine.trading.batch import Batch
 from engine.trading.execution import Rejection
 from engine.trading.orders import Order, Reason, UnreadableOrder, decoded
+from engine.trading.pausing import PlatformPause
+from engine.trading.rows import Row
 
 log = logging.getLogger(__name__)
 
@@ -74,7 +79,7 @@ class TradeWorker:
         bus: Bus,
         clock: Clock,
         account_rent_lamports: int,
-        batch_limit: int = 500,
+        batch_limit: int = 1_000,
         commit_spacing_ms: int = 0,
     ) -> None:
         self._database = database
@@ -85,23 +90,39 @@ class TradeWorker:
         self._batch_limit = batch_limit
         self._commit_spacing_s = commit_spacing_ms / 1000
         self._wallets: dict[str, str] = {}
+        self._decided: list[Row] = []
+        """The orders' rows of the transaction under way."""
+        self._pause = PlatformPause(clock)
         self.metrics = WorkerMetrics()
 
     async def run(self, stop: asyncio.Event) -> None:
         """Execute batches until `stop` is set; the batch under way is finished, acknowledged and published."""
         consumer = await self._broker.consume()
+        in_hand: list[Delivery] = []
+        counting.watch(self.metrics, lambda: [*in_hand, *consumer.waiting()], lambda: consumer.owned(), self._clock)
         try:
             while (batch := await self._next(consumer, stop)) is not None:
                 started_s = time.monotonic()
+                crash_points.after(Point.DELIVERED)
+                in_hand = batch
                 messages = await self._execute_until_done(batch)
-                self._bus.publish(messages)  # before the ack, which the traders need not wait for
+                crash_points.after(Point.COMMITTED)
+                self._tell(messages)  # before the ack, which the traders need not wait for
+                crash_points.before(Point.ACKED)
                 await consumer.ack(batch)
+                crash_points.after(Point.ACKED)
+                in_hand = []
                 self.metrics.workers = consumer.workers
                 if len(batch) < self._batch_limit:  # a full batch has nothing to wait for
                     spacing_s = self._commit_spacing_s * consumer.workers
                     await asyncio.sleep(max(0.0, spacing_s - (time.monotonic() - started_s)))
         finally:
             await consumer.close()
+
+    def _tell(self, messages: Sequence[BusMessage]) -> None:
+        crash_points.before(Point.TOLD)
+        self._bus.publish(messages)
+        crash_points.after(Point.TOLD)
 
     async def _next(self, consumer: Consumer, stop: asyncio.Event) -> list[Delivery] | None:
         if stop.is_set():
@@ -210,12 +231,16 @@ class TradeWorker:
     async def _write(self, work: Callable[[Connection], Result]) -> Result:
         """Commit, however long the database is away."""
         while True:
+            self._decided = []
             try:
-                return await self._database.write(work)
+                result = await self._database.write(work)
             except RefusedRow:
                 raise
             except DatabaseError as error:
                 await self._wait_after(error)
+            else:
+                counting.committed(self._decided, self._clock.now_ms())
+                return result
 
     async def _wait_after(self, error: DatabaseError) -> None:
         """Nothing was committed that we know of; say why, and wait as long as such an error takes."""
@@ -235,21 +260,30 @@ class TradeWorker:
         Raises:
             RefusedRow: one of them is final already; run again with `may_be_known`.
         """
+        crash_points.before(Point.BEGUN)
         if may_be_known:
             # Whoever else executes them holds these rows until the commit: only behind it can be told which are final.
             rows.lock_tokens(connection, (order.token for order in orders))
         fresh = self._fresh(connection, orders, may_be_known)
         now_ms = self._clock.now_ms()
         locked = rows.lock_for(connection, fresh, now_ms)
+        crash_points.after(Point.BEGUN)
+        if self._pause.is_set(connection):
+            for token in locked.tokens.values():
+                token["paused"] = 1  # not a column that a batch writes
         self._learn_wallets(connection, fresh)
         batch = Batch(locked, self._wallets, now_ms, self._account_rent_lamports)
         for order in fresh:
             batch.apply(order)
+        crash_points.before(Point.WRITTEN)
         rows.write(connection, batch.changes)
+        crash_points.after(Point.WRITTEN)
         self.metrics.batches += 1
         self.metrics.orders += len(fresh)
         self.metrics.trades += len(batch.changes.trades)
         self.metrics.duplicates += len(orders) - len(fresh)
+        crash_points.before(Point.COMMITTED)
+        self._decided = batch.changes.orders
         return batch.changes.messages
 
     def reject(self, orders: Sequence[Order], rejection: Rejection, connection: Connection) -> list[BusMessage]:
@@ -262,6 +296,7 @@ class TradeWorker:
             batch.reject(order, rejection)
         rows.write(connection, batch.changes)
         self.metrics.orders += len(fresh)
+        self._decided = batch.changes.orders
         return batch.changes.messages
 
     def _fresh(self, connection: Connection, orders: Sequence[Order], may_be_known: bool) -> list[Order]:

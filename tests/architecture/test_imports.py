@@ -63,6 +63,7 @@ LIBRARIES: Final = {
     ("aio_pika", "aiormq", "pamqp", "redis", "solana", "hvac"): ("engine.adapters",),
     ("solders",): ("engine.adapters", "engine.settlement", "engine.localnet"),
     ("reflex", "plotly", "fastapi"): ("blitzhub",),
+    ("prometheus_client",): ("engine.metric_kinds", "engine.metrics", "engine.watching"),
 }
 EMBEDDED: Final = "blitzhub.embedded"
 
@@ -166,6 +167,7 @@ def test_every_module_keeps(rule: Check) -> None:
         (rule_3_libraries, "engine.settlement.sending", "from solana.rpc.async_api import AsyncClient"),
         (rule_3_libraries, "engine.trading.launch", "from solders.pubkey import Pubkey"),
         (rule_3_libraries, "workers.stream", "def f():\n    import fastapi"),
+        (rule_3_libraries, "engine.trading.worker", "from prometheus_client import Counter"),
         (rule_3_libraries, "engine.indicators.figures", "if True:\n    import plotly.graph_objects"),
         (rule_4_app_and_workers, "blitzhub.lifespan", "from workers import trade"),
         (rule_4_app_and_workers, "workers.trade", "import blitzhub.figures"),

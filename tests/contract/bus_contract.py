@@ -164,6 +164,13 @@ class CacheContract:
         await let_pass(101)
         assert await cache.get("key") is None
 
+    async def test_a_value_is_taken_by_one_of_many_and_is_gone(self, cache: Cache) -> None:
+        await cache.set("key", b"1", 60_000)
+        taken = await asyncio.gather(*[cache.take("key") for _ in range(20)])
+        assert [value for value in taken if value is not None] == [b"1"]
+        assert await cache.get("key") is None
+        assert await cache.take("never set") is None
+
 
 async def heard(subscription: Subscription, count: int) -> list[tuple[str, bytes]]:
     """The next so many messages."""

@@ -12,10 +12,12 @@ import yaml
 from jsonschema import Draft202012Validator, ValidationError
 from websockets.asyncio.client import connect
 
+from engine.accounts.tickets import end_tickets, issue
 from engine.indicators.candles import Interval
 from engine.live import Limits
 from engine.live.protocol import Kind, Method
 from engine.trading import events
+from tests.contract.test_account_channel import ACCOUNT, deposit, fund, join, order, tell
 from tests.contract.test_market_socket import TOKEN, Serve, hear, serve
 from tests.market_data import address, token_values, trade_values
 from tests.unit.live_parts import until
@@ -24,7 +26,7 @@ __all__ = ["serve"]  # the fixture
 
 DOCS: Final = Path(__file__).parents[2] / "docs"
 DOCUMENT: Final[dict[str, Any]] = yaml.safe_load((DOCS / "asyncapi.yaml").read_text())
-TOLD: Final = ("token", "trades", "candles", "board", "error", "pong", "heartbeat", "reconnect")
+TOLD: Final = ("token", "trades", "candles", "board", "account", "error", "pong", "heartbeat", "reconnect")
 ASKED: Final = tuple(Method)
 CANDLES: Final = {"type": "candles", "token": TOKEN, "interval": "1m"}
 
@@ -55,9 +57,9 @@ def test_what_may_be_asked_and_what_is_told_is_all_described() -> None:
 
 
 def test_another_frame_than_described_is_noticed() -> None:
-    good = {"channel": "pong", "data": {"at_ms": 1}}
+    good = {"channel": "pong", "data": {"at_ms": 1, "seqs": {"board": 1}}}
     validate("pong", good)
-    for bad in ({"channel": "pong"}, {"channel": "ping", "data": {"at_ms": 1}}, {"channel": "pong", "data": {}}):
+    for bad in ({"channel": "pong"}, good | {"channel": "ping"}, {"channel": "pong", "data": {"at_ms": 1}}):
         with pytest.raises(ValidationError):
             validate("pong", bad)
 
@@ -68,6 +70,9 @@ async def test_every_kind_of_frame_is_as_described(serve: Serve) -> None:
         for subscription in ({"type": "token", "token": TOKEN}, {"type": "trades", "token": TOKEN}, CANDLES):
             await client.send(ask("subscribe", subscription))
         await client.send(ask("subscribe", {"type": "board"}))
+        fund(market)
+        ticket, _ = await issue(market.services, ACCOUNT)
+        await client.send(ask("subscribe", {"type": "account"}, ticket=ticket))
         await client.send(ask("ping"))
         await client.send(ask("subscribe", {"type": "trades", "token": address(99)}))
 
@@ -83,6 +88,7 @@ async def test_every_kind_of_frame_is_as_described(serve: Serve) -> None:
         await until(lambda: listening.done() or all(heard[kind] for kind in [*kinds, "pong", "error"]))
         row = token_values(seq=3, price=1_003, last_trade_at_ms=60_300)
         market.bus.publish([events.trade(trade_values(TOKEN, 3), 1_002, row), events.headline(row)])
+        tell(market, order("filled", 2), order("rejected", 2, number=2))
         await until(lambda: listening.done() or all(len(heard[kind]) > 1 for kind in kinds))
         await until(lambda: listening.done() or bool(heard["heartbeat"]))
         await client.send(ask("unsubscribe", CANDLES))
@@ -121,4 +127,35 @@ async def test_the_example_client_prints_each_trade_once_though_its_line_is_cut(
         market.bus.publish([events.trade(trade_values(TOKEN, 5), 1, token_values(seq=5))])
         heard.append((await asyncio.wait_for(anext(seen), 10))["seq"])
         assert heard == [3, 4, 5]
+        await seen.aclose()
+
+
+async def test_the_example_client_follows_an_account_though_its_line_is_cut(
+    serve: Serve, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    module = client_module()
+    async with serve() as market, connect(market.url) as steady:
+        fund(market)
+        await join(market, steady)
+        (other,) = market.hub._connections
+        loop = asyncio.get_running_loop()
+
+        def ticket(url: str, key: str) -> str:  # what the API would answer; it has tests of its own
+            assert (url, key) == (market.url, "bh_key")
+            return asyncio.run_coroutine_threadsafe(issue(market.services, ACCOUNT), loop).result(5)[0]
+
+        monkeypatch.setattr(module, "ticket", ticket)
+        seen = module.account(market.url, "bh_key")
+        assert (await anext(seen))["from_seq"] == 0
+        tell(market, order("filled", 2))
+        assert (await asyncio.wait_for(anext(seen), 10))["seq"] == 2
+        (own,) = market.hub._connections - {other}
+        own.close(1001, "cut")
+        await until(lambda: market.hub.connections == 1)
+        deposit(market, 3)
+        frame = await asyncio.wait_for(anext(seen), 10)
+        assert (frame["from_seq"], frame["seq"]) == (3, 3)
+        await end_tickets(market.services, ACCOUNT)
+        frame = await asyncio.wait_for(anext(seen), 10)
+        assert (frame["from_seq"], frame["seq"]) == (0, 1)  # the database, which saw none of this
         await seen.aclose()

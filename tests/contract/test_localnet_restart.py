@@ -178,8 +178,8 @@ def test_a_taken_port_is_a_clear_error(localnet: Localnet, tmp_path: Path) -> No
 @pytest.mark.parametrize(
     ("arguments", "hint"),
     [
-        ([], "services: localnet"),
-        (["nonsense"], "services: localnet"),
+        ([], "services: check, localnet"),
+        (["nonsense"], "services: check, localnet"),
         (["localnet"], "--port, --data"),
         (["localnet", "--port", "65535", "--data", "x"], "--port must be between"),
         (["localnet", "--port", "1", "--data", "x", "--confirm-ms", "900", "--finalize-ms", "1"], "--confirm-ms"),

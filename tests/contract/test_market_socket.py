@@ -5,6 +5,7 @@ import socket as sockets
 from collections.abc import AsyncIterator, Callable
 from contextlib import AbstractAsyncContextManager, asynccontextmanager
 from dataclasses import dataclass
+from functools import partial
 from pathlib import Path
 from types import SimpleNamespace
 from typing import Any, cast
@@ -20,7 +21,8 @@ from websockets.exceptions import ConnectionClosed, InvalidStatus
 
 from blitzhub.api import market_socket
 from blitzhub.security import SecurityHeaders
-from engine.adapters.bus_memory import MemoryBus
+from engine.accounts.tickets import redeem
+from engine.adapters.bus_memory import MemoryBus, MemoryCache
 from engine.clock import SystemClock
 from engine.live import DatabaseSource, Frame, Hub, Limits
 from engine.live.origins import allowed_origins
@@ -42,6 +44,7 @@ class Served:
     origin: str
     hub: Hub
     bus: MemoryBus
+    services: Services
 
 
 Serve = Callable[..., AbstractAsyncContextManager[Served]]
@@ -64,13 +67,15 @@ def serve(request: pytest.FixtureRequest, tmp_path: Path) -> Serve:
             port = listener.getsockname()[1]
         bus, origin = MemoryBus(), f"http://localhost:{port}"
         services = SimpleNamespace(
-            settings=Settings(public_url=origin, market_frames_per_s=200, sockets_per_address=3),
+            settings=Settings(public_url=origin, market_frames_per_s=200),
             database=database,
             bus=bus,
+            cache=MemoryCache(SystemClock()),
             clock=SystemClock(),
         )
-        async with run(cast(Services, services), port, limits or Limits()) as hub:
-            yield Served(f"ws://127.0.0.1:{port}{market_socket.PATH}", origin, hub, bus)
+        limits = limits or Limits(sockets_per_address=3)
+        async with run(cast(Services, services), port, limits) as hub:
+            yield Served(f"ws://127.0.0.1:{port}{market_socket.PATH}", origin, hub, bus, cast(Services, services))
         database.close()
 
     return served
@@ -87,8 +92,7 @@ async def _app(services: Services, port: int, limits: Limits) -> AsyncIterator[H
             app, port=port, ws="websockets-sansio", ws_per_message_deflate=False, log_level="warning", lifespan="off"
         )
     )
-    async with market_socket.open_hub(services) as hub:
-        hub._limits = limits
+    async with market_socket.open_hub(services, limits) as hub:
         task = asyncio.create_task(server.serve())
         await until(lambda: server.started)
         yield hub
@@ -99,9 +103,10 @@ async def _app(services: Services, port: int, limits: Limits) -> AsyncIterator[H
 @asynccontextmanager
 async def _stream(services: Services, port: int, limits: Limits) -> AsyncIterator[Hub]:
     settings = services.settings
-    hub = Hub(DatabaseSource(services.database), services.bus, services.clock, settings.market_frames_per_s, limits)
+    source, tickets = DatabaseSource(services.database), partial(redeem, services.cache)
+    hub = Hub(source, services.bus, services.clock, settings.market_frames_per_s, limits, tickets)
     await hub.start()
-    server = MarketServer(hub, allowed_origins(settings.public_url), settings.sockets_per_address)
+    server = MarketServer(hub, allowed_origins(settings.public_url))
     await server.open("127.0.0.1", port)
     yield hub
     await hub.close()
@@ -133,11 +138,23 @@ async def test_the_hub_sees_the_real_write_buffer(serve: Serve) -> None:
         assert connection.socket.backlog() == 0
         client.transport.pause_reading()
         while not connection.socket.backlog():  # the kernel's buffers first
-            sending = connection.socket.send(Frame(b"x" * 50_000, "x" * 50_000))
+            sending = connection.socket.send(Frame(b"x" * 50_000))
             if sending is not None:
                 await sending
         client.transport.resume_reading()
         await until(lambda: connection.socket.backlog() == 0)
+
+
+@pytest.mark.parametrize("size", [0, 1, 125, 126, 127, 65_535, 65_536, 200_000])
+async def test_a_frame_of_any_size_arrives_whole(serve: Serve, size: int) -> None:
+    async with serve() as market, connect(market.url) as client:
+        await client.send('{"method":"ping"}')
+        assert (await hear(client))["channel"] == "pong"
+        (connection,) = market.hub._connections
+        for frame in (Frame(b"x" * size), Frame(b"after it")):
+            sending = connection.socket.send(frame)
+            assert sending is None, "written at once"
+            assert await client.recv() == frame.body.decode()
 
 
 @pytest.mark.parametrize("origin", ["https://evil.example", "http://localhost", "null", "https://localhost:1"])
@@ -226,6 +243,16 @@ async def test_whoever_comes_back_gets_exactly_the_trades_missed(serve: Serve) -
             assert [trade["seq"] for trade in missed["data"]["trades"]] == [5, 4]
 
 
+async def test_a_pong_tells_of_a_last_frame_that_was_lost(serve: Serve) -> None:
+    async with serve() as market, connect(market.url) as client:
+        await client.send(subscribe("trades", TOKEN))
+        assert (await hear(client))["seq"] == 2
+        market.bus.publish([events.trade(trade_values(TOKEN, 3), 1, token_values(seq=3))])
+        assert (await hear(client))["seq"] == 3  # the client may never get this one
+        await client.send('{"method":"ping"}')
+        assert (await hear(client))["data"]["seqs"] == {f"trades:{TOKEN}": 3}
+
+
 async def test_a_draining_server_tells_everybody_when_to_come_back_and_then_closes(serve: Serve) -> None:
     async with serve() as market, connect(market.url) as one, connect(market.url) as other:
         for client in (one, other):
@@ -243,7 +270,6 @@ async def test_a_draining_server_tells_everybody_when_to_come_back_and_then_clos
         await draining
 
 
-@pytest.mark.parametrize("serve", ["stream"], indirect=True)
 async def test_an_address_may_open_so_many_sockets(serve: Serve) -> None:
     async with serve() as market, connect(market.url), connect(market.url), connect(market.url) as third:
         async with connect(market.url) as fourth:

@@ -500,3 +500,145 @@ UPDATE alembic_version SET version_num='0008' WHERE alembic_version.version_num 
 
 /
 
+-- Running upgrade 0008 -> 0009
+
+CREATE TABLE roles (
+    account_id VARCHAR2(44 CHAR) NOT NULL, 
+    role VARCHAR2(10 CHAR) NOT NULL, 
+    granted_at_ms NUMBER(19) NOT NULL, 
+    PRIMARY KEY (account_id)
+)
+
+/
+
+UPDATE alembic_version SET version_num='0009' WHERE alembic_version.version_num = '0008'
+
+/
+
+-- Running upgrade 0009 -> 0010
+
+CREATE TABLE audit_log (
+    seq NUMBER(19) NOT NULL, 
+    at_ms NUMBER(19) NOT NULL, 
+    operator VARCHAR2(60 CHAR) NOT NULL, 
+    action VARCHAR2(40 CHAR) NOT NULL, 
+    target VARCHAR2(60 CHAR) NOT NULL, 
+    reason VARCHAR2(300 CHAR) NOT NULL, 
+    before VARCHAR2(1000 CHAR) NOT NULL, 
+    after VARCHAR2(1000 CHAR) NOT NULL, 
+    previous_hash VARCHAR2(64 CHAR) NOT NULL, 
+    hash VARCHAR2(64 CHAR) NOT NULL, 
+    PRIMARY KEY (seq), 
+    CONSTRAINT uq_audit_previous UNIQUE (previous_hash)
+)
+
+/
+
+CREATE TABLE pauses (
+    scope VARCHAR2(44 CHAR) NOT NULL, 
+    paused_at_ms NUMBER(19) NOT NULL, 
+    PRIMARY KEY (scope)
+)
+
+/
+
+ALTER TABLE tokens ADD hidden SMALLINT DEFAULT '0' NOT NULL
+
+/
+
+ALTER TABLE parked_orders ADD wanted VARCHAR2(10 CHAR)
+
+/
+
+ALTER TABLE parked_orders ADD wanted_note VARCHAR2(300 CHAR)
+
+/
+
+UPDATE alembic_version SET version_num='0010' WHERE alembic_version.version_num = '0009'
+
+/
+
+-- Running upgrade 0010 -> 0011
+
+CREATE TABLE tallies (
+    kind VARCHAR2(8 CHAR) NOT NULL, 
+    span VARCHAR2(4 CHAR) NOT NULL, 
+    begin_ms NUMBER(19) NOT NULL, 
+    subject VARCHAR2(44 CHAR) NOT NULL, 
+    trades NUMBER(19) NOT NULL, 
+    buys NUMBER(19) NOT NULL, 
+    lamports NUMBER(19) NOT NULL, 
+    buy_lamports NUMBER(19) NOT NULL, 
+    pool_lamports NUMBER(19) NOT NULL, 
+    simulated_lamports NUMBER(19) NOT NULL, 
+    fee_lamports NUMBER(19) NOT NULL, 
+    creator_fee_lamports NUMBER(19) NOT NULL, 
+    pool_fee_lamports NUMBER(19) NOT NULL, 
+    pool_creator_fee_lamports NUMBER(19) NOT NULL, 
+    traders NUMBER(19) NOT NULL, 
+    first_at_ms NUMBER(19) NOT NULL, 
+    last_at_ms NUMBER(19) NOT NULL, 
+    PRIMARY KEY (kind, span, begin_ms, subject)
+)
+
+/
+
+CREATE TABLE tallied (
+    token VARCHAR2(44 CHAR) NOT NULL, 
+    seq NUMBER(19) NOT NULL, 
+    on_pool SMALLINT NOT NULL, 
+    PRIMARY KEY (token)
+)
+
+/
+
+CREATE INDEX ix_trades_executed ON trades (executed_at_ms)
+
+/
+
+CREATE INDEX ix_transfers_asset ON transfers (asset, created_at_ms)
+
+/
+
+UPDATE alembic_version SET version_num='0011' WHERE alembic_version.version_num = '0010'
+
+/
+
+-- Running upgrade 0011 -> 0012
+
+ALTER TABLE tokens ADD traders_24h NUMBER(19) DEFAULT '0' NOT NULL
+
+/
+
+ALTER TABLE tokens ADD price_5m_ago NUMBER(19) DEFAULT '0' NOT NULL
+
+/
+
+ALTER TABLE tokens ADD price_1h_ago NUMBER(19) DEFAULT '0' NOT NULL
+
+/
+
+ALTER TABLE tokens ADD price_6h_ago NUMBER(19) DEFAULT '0' NOT NULL
+
+/
+
+ALTER TABLE tokens ADD price_24h_ago NUMBER(19) DEFAULT '0' NOT NULL
+
+/
+
+ALTER TABLE tokens ADD top_ten_bps NUMBER(19) DEFAULT '0' NOT NULL
+
+/
+
+ALTER TABLE tokens ADD creator_bps NUMBER(19) DEFAULT '0' NOT NULL
+
+/
+
+ALTER TABLE tokens ADD measured_at_ms NUMBER(19) DEFAULT '0' NOT NULL
+
+/
+
+UPDATE alembic_version SET version_num='0012' WHERE alembic_version.version_num = '0011'
+
+/
+

@@ -11,9 +11,11 @@ from alembic.migration import MigrationContext
 from sqlalchemy import BigInteger, Column, MetaData, String, Table, insert, select, text
 from sqlmodel import SQLModel
 
-from engine.persistence import tables
-from engine.persistence.bulk import insert_rows, update_rows
+from engine.persistence import bulk, tables
+from engine.persistence.bulk import insert_rows, select_by_keys, update_rows
 from engine.persistence.database import Connection, Database, RefusedRow
+from engine.persistence.tallies import KEYS, TALLIES
+from engine.persistence.trading import BALANCES, CANDLES, TOKENS, TRADES
 
 ODD = Table(
     "odd",
@@ -153,6 +155,44 @@ def test_bulk_writes_take_columns_named_like_parameters(database: Database) -> N
         update_rows(connection, ODD, ("key_name",), ("new_name", "new_key_name"), changed)
         rows = [tuple(row) for row in connection.execute(select(ODD).order_by(ODD.c.key_name))]
     assert rows == [("a", "y", 2), ("b", None, None), ("c", "z", 3)]
+
+
+@pytest.mark.parametrize(
+    ("of", "keys"),
+    [
+        (TOKENS, ("address",)),
+        (BALANCES, ("account_id", "asset")),
+        (TRADES, ("token", "seq")),
+        (CANDLES, ("token", "bucket_ms")),
+        (TALLIES, KEYS),
+    ],
+    ids=lambda value: getattr(value, "name", None),
+)
+def test_a_keyed_read_searches_each_key_and_reads_nothing_beside(
+    database: Database, of: Table, keys: tuple[str, ...]
+) -> None:
+    with database.snapshot() as connection:
+        sql = bulk._sqlite_select_sql(of, keys, False)
+        plan = [row[3] for row in connection.exec_driver_sql(f"EXPLAIN QUERY PLAN {sql}", ("[]",))]
+    searched = " AND ".join(f"{name}=?" for name in keys)
+    assert any(step.startswith(f"SEARCH {of.name} USING") and searched in step for step in plan), plan
+
+
+@pytest.mark.parametrize("lock", [False, True])
+def test_sqlites_own_keyed_read_finds_what_every_databases_finds(database: Database, lock: bool) -> None:
+    odd = [
+        {"account_id": f'"{n}\\', "asset": "é'%s:x" if n % 2 else "", "amount": -(2**63), "account_seq": n}
+        for n in range(bulk.IN_LIMIT + 100)
+    ]
+    wanted = sorted({(row["account_id"], row["asset"]) for row in odd} | {("none", "x")})
+    with database.transaction() as connection:
+        insert_rows(connection, BALANCES, odd)
+        ours = select_by_keys(connection, BALANCES, ("account_id", "asset"), reversed(wanted), lock=lock)
+        listed = bulk._select_listed(connection, BALANCES, ("account_id", "asset"), wanted, lock)
+    assert len(ours) == len(odd)
+    assert sorted(tuple(row.values()) for row in ours) == sorted(map(tuple, listed))
+    if lock:
+        assert [(row["account_id"], row["asset"]) for row in ours] == wanted[: wanted.index(("none", "x"))]
 
 
 def test_bulk_writes_of_nothing_are_nothing(database: Database) -> None:

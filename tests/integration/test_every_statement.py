@@ -16,14 +16,20 @@ import pytest
 
 from engine.identifiers import SOL
 from engine.indicators.candles import Candle, Interval
+from engine.indicators.tallies import MONDAY_MS, WEEK_MS, Span
 from engine.ledger.history import TOKEN_MOVEMENTS
 from engine.persistence import (
     accounts,
+    activity,
     api_keys,
+    audit,
     bulk,
+    candles,
     claims,
     comparison,
+    controls,
     deposits,
+    engine_room,
     freezes,
     heartbeats,
     images,
@@ -32,16 +38,22 @@ from engine.persistence import (
     launches,
     market,
     movements,
+    orders,
     parked,
+    ranking,
     rebuilding,
     rents,
     replaying,
     reports,
+    roles,
     server_time,
     sessions,
     settlements,
+    stalled,
+    standing,
     sweeps,
     switches,
+    tallies,
     trading,
     trials,
     withdrawals,
@@ -53,6 +65,7 @@ from engine.settlement.settlement import State
 from engine.trading.batch import Batch, candle_row
 from engine.trading.orders import Side
 from engine.trading.rows import pending_settlement, sol_transfer_row
+from engine.units import MAX_AMOUNT
 from tests.databases import KINDS, database_of
 from tests.fakes import START_MS, migrated_database
 from tests.ledger import ONE_SOL, RENT, account, fund, list_tokens, make_order, token, wallet
@@ -109,6 +122,18 @@ WITHDRAWING: Final = LAUNCH | {
 }
 
 
+AUDITED: Final = {
+    "seq": 7,
+    "at_ms": 1,
+    "operator": "ann",
+    "action": "pause_token",
+    "target": token(0),
+    "reason": "why",
+    "before": "{}",
+    "after": "{}",
+    "previous_hash": "0" * 64,
+    "hash": HASH,
+}
 SWEEP: Final = {
     "sweep_id": "9" * 32,
     "token": token(0),
@@ -285,9 +310,10 @@ STEPS: Final[dict[str, Callable[[Connection], Any]]] = {
     "deposits.lock_sol": lambda c: deposits.lock_sol(c, [account(0)]),
     "deposits.write": lambda c: deposits.write(c, [paid("deposit", "d")], [], deposits.scanned_addresses(c)),
     "accounts.position": lambda c: accounts.position(c, account(0), token(0), ORDER.order_id),
+    "accounts.account_seqs": lambda c: accounts.account_seqs(c, [account(0), account(1)]),
     "accounts.balances_json": lambda c: accounts.balances_json(c, account(0), 1),
     "accounts.holders_json": lambda c: accounts.holders_json(c, token(0), 5) or pytest.fail("the buyer"),
-    "accounts.order_json": lambda c: accounts.order_json(c, ORDER.order_id) or pytest.fail("the order"),
+    "orders.order_json": lambda c: orders.order_json(c, ORDER.order_id) or pytest.fail("the order"),
     "withdrawals.lock": lambda c: withdrawals.lock(c, account(0), SOL).sol,
     "withdrawals.write": move_own_money,
     "withdrawals.holdings": lambda c: withdrawals.holdings(c, account(0), token(2))[1] or pytest.fail("just made"),
@@ -313,6 +339,35 @@ STEPS: Final[dict[str, Callable[[Connection], Any]]] = {
         withdrawals.withdrawals_json(c, account(0), 1, f"{START_MS}.{'f' * 32}")[0] or pytest.fail("the one")
     ),
     "movements.token_holdings": lambda c: movements.token_holdings(c) or pytest.fail("the buyer's"),
+    "audit.add": lambda c: audit.add(c, AUDITED),
+    "audit.last": lambda c: audit.last(c) == AUDITED or pytest.fail("just added"),
+    "audit.after": lambda c: audit.after(c, 6, 1) == [AUDITED] or pytest.fail("just added"),
+    "audit.before": lambda c: audit.before(c, 8, 1) == [AUDITED] or pytest.fail("just added"),
+    "controls.pause": lambda c: [controls.pause(c, 5) for _ in range(2)] == [True, False] or pytest.fail("once"),
+    "controls.paused_since_ms": lambda c: controls.paused_since_ms(c) == 5 or pytest.fail("just paused"),
+    "controls.resume": lambda c: [controls.resume(c) for _ in range(2)] == [True, False] or pytest.fail("once"),
+    "controls.token": lambda c: controls.token(c, token(0))["paused"] == 0 or pytest.fail("not paused"),
+    "controls.set_token": lambda c: [
+        controls.set_token(c, token(0), flag, is_set, 5) or pytest.fail(flag)
+        for is_set in (True, False)
+        for flag in controls.TOKEN_FLAGS
+    ],
+    "controls.account": lambda c: controls.account(c, account(1)) or pytest.fail("the account"),
+    "controls.set_frozen": lambda c: (
+        [controls.set_frozen(c, account(1), is_frozen) for is_frozen in (False, True, True)] == [False, True, False]
+        or pytest.fail("once")
+    ),
+    "controls.switched": lambda c: (
+        (controls.switched(c) and controls.set_frozen(c, account(1), False)) or pytest.fail("the frozen account")
+    ),
+    "engine_room.held": lambda c: engine_room.held(c, "hold_token"),
+    "engine_room.symbols": lambda c: engine_room.symbols(c, [token(0)] * 1_500) or pytest.fail("the token"),
+    "roles.set_role": lambda c: [roles.set_role(c, account(0), role, 1) for role in ("operator", "viewer")],
+    "roles.role_of": lambda c: roles.role_of(c, account(0)) == "viewer" or pytest.fail("just given"),
+    "roles.every_role": lambda c: roles.every_role(c) or pytest.fail("just given"),
+    "roles.take_role": lambda c: (
+        [roles.take_role(c, account(0)) for _ in range(2)] == [True, False] or pytest.fail("once")
+    ),
     "sweeps.propose": lambda c: sweeps.propose(c, SWEEP),
     "sweeps.one": lambda c: sweeps.one(c, SWEEP["sweep_id"]) or pytest.fail("just proposed"),
     "sweeps.open_sweeps": lambda c: sweeps.open_sweeps(c) or pytest.fail("just proposed"),
@@ -324,15 +379,53 @@ STEPS: Final[dict[str, Callable[[Connection], Any]]] = {
     ),
     "movements.deposits_json": lambda c: movements.deposits_json(c, account(0), 5) or pytest.fail("the first one"),
     "movements.empty_accounts_json": lambda c: movements.empty_accounts_json(c, account(0)) or pytest.fail("restored"),
-    "accounts.page_after": lambda c: accounts.orders_json(c, account(0), 1),
-    "accounts.orders_json": lambda c: accounts.orders_json(c, account(0), 1, f"{START_MS + 1}.{'f' * 32}", token(0)),
+    "paging.page_after": lambda c: orders.orders_json(c, account(0), 1),
+    "orders.orders_json": lambda c: orders.orders_json(c, account(0), 1, f"{START_MS + 1}.{'f' * 32}", token(0)),
     "market.token": lambda c: market.token(c, token(0)) or pytest.fail("the token"),
-    "market.tokens": lambda c: [market.tokens(c, column, 1, f"{START_MS}.{token(9)}") for column in market.Column],
+    "market.tokens": lambda c: [
+        market.tokens(c, column, 1, f"{START_MS}.{token(9)}", market.Wanted(people=True)) for column in market.Column
+    ],
     "market.trades": lambda c: market.trades(c, token(0), 5, 9) or pytest.fail("the trade"),
-    "market.candles": lambda c: [market.candles(c, token(0), interval, 5, START_MS * 2) for interval in Interval],
-    "market.candle_history": lambda c: market.candle_history(c, token(0), Interval.M1, 5) or pytest.fail("a candle"),
+    "market.newest": lambda c: market.newest(c, token(0), 5) or pytest.fail("the trade"),
+    "candles.page": lambda c: [candles.page(c, token(0), interval, 5, START_MS * 2) for interval in Interval],
+    "candles.newest": lambda c: (
+        all(candles.newest(c, token(0), market.newest(c, token(0), 5)[2], True, 3).values()) or pytest.fail("a candle")
+    ),
     "market.changed_since": lambda c: market.changed_since(c, 1) or pytest.fail("the token"),
-    "indicators.refresh_volumes": lambda c: indicators.refresh_volumes(START_MS, c) or pytest.fail("a volume"),
+    "tallies.forget_tallies": lambda c: tallies.forget_tallies(c),
+    "tallies.count_trades": lambda c: [tallies.count_trades(c) for _ in range(2)] == [1, 0] or pytest.fail("once"),
+    "activity.platform": lambda c: activity.platform(c, Span.HOUR, 0, MAX_AMOUNT) or pytest.fail("the trade's"),
+    "activity.traders_in": lambda c: (
+        activity.traders_in(c, Span.DAY, 0, 1, MAX_AMOUNT) == (0, 1) or pytest.fail("the buyer")
+    ),
+    "activity.newcomers": lambda c: activity.newcomers(c, 60_000, 0, MAX_AMOUNT) or pytest.fail("the buyer"),
+    "activity.by_token": lambda c: activity.by_token(c, Span.EVER, 0, 1)[0]["subject"] == token(0) or pytest.fail("0"),
+    "activity.token_facts": lambda c: activity.token_facts(c) or pytest.fail("the tokens"),
+    "activity.one_token": lambda c: activity.one_token(c, token(0)) or pytest.fail("the token"),
+    "activity.token_moments": lambda c: activity.token_moments(c, 0, MAX_AMOUNT)[0] or pytest.fail("the tokens'"),
+    "activity.cohorts": lambda c: activity.cohorts(c, Span.WEEK, WEEK_MS, MONDAY_MS, 0)[0][2] == 1 or pytest.fail("1"),
+    "activity.trades_page": lambda c: [
+        activity.trades_page(c, 0, MAX_AMOUNT, 5, cursor, *asked)[0] or pytest.fail("the trade")
+        for cursor in (None, f"{MAX_AMOUNT}.{'f' * 32}")
+        for asked in ((), (token(0), account(0), "buy"))
+    ],
+    "activity.traders_page": lambda c: (
+        activity.traders_page(c, Span.DAY, 0, MAX_AMOUNT, 5, f"{MAX_AMOUNT}.{account(0)}")[0]
+        or pytest.fail("the buyer")
+    ),
+    "activity.token_flows": lambda c: activity.token_flows(c, token(0), 60_000) or pytest.fail("the trade"),
+    "activity.token_transfers": lambda c: activity.token_transfers(c, token(0), 60_000),
+    "activity.closing_trades": lambda c: activity.closing_trades(c, token(0), 60_000) or pytest.fail("the trade"),
+    "activity.holdings": lambda c: activity.holdings(c, token(0)) or pytest.fail("the buyer's"),
+    "indicators.standing": lambda c: indicators.standing(c) or pytest.fail("the token"),
+    "indicators.tape_since": lambda c: [*indicators.tape_since(c, 1)] or pytest.fail("the trade"),
+    "indicators.trades_at": lambda c: indicators.trades_at(c, [(token(0), 1)]) or pytest.fail("the trade"),
+    "indicators.shares": lambda c: indicators.shares(c, [token(0)]) or pytest.fail("the buyer's"),
+    "indicators.write": lambda c: indicators.write(
+        c, [{"address": token(0), **dict.fromkeys(indicators.FIGURES, 7)}], START_MS
+    ),
+    "ranking.store": lambda c: ranking.store(c, {"1h": [token(0)]}, START_MS),
+    "ranking.trending": lambda c: ranking.trending(c, 5)["1h"] or pytest.fail("the token"),
     "comparison.books": lambda c: comparison.books(c).wallets[wallet(0), SOL] or pytest.fail("the buyer's"),
     "comparison.network_fees": lambda c: (
         comparison.network_fees(c, 0, START_MS + 1) == 5_000 or pytest.fail("the trade's")
@@ -362,9 +455,15 @@ STEPS: Final[dict[str, Callable[[Connection], Any]]] = {
     "journal.forget": lambda c: journal.forget([(1, 1)], c),
     "trials.begin": lambda c: [trials.begin(HASH[:32], n, c) for n in (1, 2)] == [1, 2] or pytest.fail("miscounted"),
     "trials.end": lambda c: [trials.end(HASH[:32], c), trials.begin(HASH[:32], 3, c)][1] == 1 or pytest.fail("kept"),
+    "stalled.end_stalled": lambda c: stalled.end_stalled(c, 5_000) == [] or pytest.fail("nobody has stalled"),
     "parked.park": lambda c: [parked.park([PARKED], c) for _ in range(2)] == [1, 1] or pytest.fail("again"),
     "parked.waiting": lambda c: parked.waiting(c) or pytest.fail("just parked"),
     "parked.one": lambda c: parked.one(c, LOST.order_id) or pytest.fail("just parked"),
+    "parked.want": lambda c: parked.want(c, LOST.order_id, parked.REPLAY, "why") or pytest.fail("parked"),
+    "parked.wanted": lambda c: parked.wanted(c) or pytest.fail("just wanted"),
+    "parked.take_up": lambda c: (
+        [parked.take_up(c, LOST.order_id) for _ in range(2)] == [True, False] or pytest.fail("once")
+    ),
     "parked.parked_order": lambda c: parked.parked_order(c, LOST.order_id) == LOST or pytest.fail("other"),
     "parked.end": lambda c: parked.end(c, LOST.order_id, "rejected", "by hand", 5) or pytest.fail("just parked"),
     "parked.decided_state": lambda c: parked.decided_state(c, ORDER.order_id) or pytest.fail("filled"),
@@ -394,6 +493,9 @@ STEPS: Final[dict[str, Callable[[Connection], Any]]] = {
     "switches.turn": turn,
     "switches.state": lambda c: switches.state(c, Switch.WITHDRAWALS_FROZEN) == LIFTED or pytest.fail("not lifted"),
     "switches.is_set": lambda c: switches.is_set(c, Switch.WITHDRAWALS_FROZEN) and pytest.fail("not lifted"),
+    "standing.standing": lambda c: (
+        standing.standing(c).settlements.keys() == {"waiting", "pending", "signed", "failed"} or pytest.fail("states")
+    ),
     "reports.store": lambda c: [reports.store(c, "proof", body, n) for n, body in enumerate((b"{}", b"[]"))],
     "reports.latest": lambda c: reports.latest(c, "proof") == (b"[]", 1) or pytest.fail("not the newest"),
     "api_keys.lock_account": lambda c: api_keys.lock_account(c, account(0)),
@@ -441,7 +543,11 @@ def test_every_function_that_speaks_to_the_database_has_its_line() -> None:
 
 
 def test_nobody_else_writes_sql_as_text() -> None:
-    allowed = {"bulk.py": "exec_driver_sql", "connecting.py": "exec_driver_sql"}
+    allowed = {
+        "bulk.py": "exec_driver_sql",
+        "connecting.py": "exec_driver_sql",
+        "stalled.py": "text",
+    }  # PostgreSQL's own
     for path in PERSISTENCE.glob("*.py"):
         if path.name == "tables.py":
             continue  # its `text` is a column

@@ -6,6 +6,7 @@ import shutil
 import pytest
 
 from benchmarks import fan_out
+from tests.app import BUILT_PAGE
 
 pytestmark = pytest.mark.slow
 
@@ -25,3 +26,18 @@ def test_fifty_sockets_get_every_trade_in_time_and_stalled_ones_cost_little(
     assert figures["stalled_sockets"] == 3
     assert figures["stalled_dropped"] == 0
     assert figures["naive_p99_ms"] > 0
+
+
+def test_the_app_feeds_its_sockets_while_people_open_pages(capsys: pytest.CaptureFixture[str]) -> None:
+    if shutil.which("cc") is None:
+        pytest.skip("there is no C compiler (on Debian: apt install gcc libc6-dev)")
+    if not BUILT_PAGE.exists():
+        pytest.skip("the frontend is not built: run `make build`")
+    legs = ["--seconds", "3", "--stalled-seconds", "0", "--naive-seconds", "0"]
+    people = ["--reflex-sessions", "4", "--reflex-pause-s", "0.5"]
+    sockets = ["--sockets", "20", "--tokens", "5", "--frames-per-s", "5"]
+    assert fan_out.main(["--mode", "app", "--json", *sockets, *people, *legs]) == 0
+    figures = json.loads(capsys.readouterr().out.splitlines()[-1])
+    assert (figures["sockets"], figures["dropped"], figures["reflex_sessions"]) == (20, 0, 4)
+    assert figures["reflex_events_per_s"] > 1
+    assert 0 < figures["reflex_p50_ms"] <= figures["reflex_p99_ms"] < 10_000

@@ -20,10 +20,11 @@ pytestmark = pytest.mark.slow
 
 UNAVAILABLE = (503, "database_unavailable")
 QUEUED = (202, "queued")
-FULL = """
-CREATE OR REPLACE FUNCTION full_disk() RETURNS trigger LANGUAGE plpgsql AS
-$$ BEGIN RAISE EXCEPTION 'could not extend file: No space left on device' USING ERRCODE = 'disk_full'; END $$
+REFUSING = """
+CREATE OR REPLACE FUNCTION refuse() RETURNS trigger LANGUAGE plpgsql AS
+$$ BEGIN RAISE EXCEPTION '{words}' USING ERRCODE = '{code}'; END $$
 """
+WRITTEN_FIRST = ("orders", "nonces")
 
 
 @pytest.fixture(scope="module")
@@ -56,6 +57,20 @@ def broken(breaks: Callable[[], None], mends: Callable[[], None]) -> Iterator[No
         yield
     finally:
         mends()
+
+
+@contextmanager
+def refused_writes(words: str, code: str, site: Site) -> Iterator[None]:
+    """The server says these words, with this code, to whoever inserts something.
+
+    Not by the role's `default_transaction_read_only`: a session that has read before says READ WRITE, which outdoes it.
+    """
+    made = [f"CREATE TRIGGER refuse BEFORE INSERT ON {table} EXECUTE FUNCTION refuse()" for table in WRITTEN_FIRST]
+    site.cluster.run(REFUSING.format(words=words, code=code), *made)
+    try:
+        yield
+    finally:
+        site.cluster.run(*(f"DROP TRIGGER refuse ON {table}" for table in WRITTEN_FIRST))
 
 
 async def refused(trader: TraderClient) -> tuple[int, str]:
@@ -94,11 +109,7 @@ async def test_a_database_that_wants_another_password(site: Site, trader: Trader
 
 
 async def test_a_database_that_takes_no_writes(site: Site, trader: TraderClient) -> None:
-    def read_only(word: str) -> None:
-        site.cluster.run(f"ALTER ROLE blitz SET default_transaction_read_only = {word}")
-        site.cluster.end_connections()  # it holds from the next session on
-
-    with broken(lambda: read_only("on"), lambda: read_only("off")):
+    with refused_writes("cannot execute INSERT in a read-only transaction", "read_only_sql_transaction", site):
         assert [await refused(trader) for _ in range(8)] == [UNAVAILABLE] * 8
         assert site.logged("in a read-only transaction")
         assert await site.answers(trader, 3) == {QUEUED: 3}, "an order is only queued"
@@ -106,13 +117,7 @@ async def test_a_database_that_takes_no_writes(site: Site, trader: TraderClient)
 
 
 async def test_a_full_disk(site: Site, trader: TraderClient) -> None:
-    tables = ("orders", "nonces")
-
-    def fill() -> None:
-        triggers = [f"CREATE TRIGGER full_disk BEFORE INSERT ON {t} EXECUTE FUNCTION full_disk()" for t in tables]
-        site.cluster.run(FULL, *triggers)
-
-    with broken(fill, lambda: site.cluster.run(*(f"DROP TRIGGER full_disk ON {t}" for t in tables))):
+    with refused_writes("could not extend file: No space left on device", "disk_full", site):
         assert await refused(trader) == UNAVAILABLE
         assert await site.answers(trader, 3) == {QUEUED: 3}
         await until(lambda: site.logged("orders wait for the database: could not extend file: No space left"))

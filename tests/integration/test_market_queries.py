@@ -2,13 +2,19 @@
 
 from collections.abc import Iterator
 from pathlib import Path
+from typing import Any
 
 import pytest
 
 from engine.indicators.candles import Interval
-from engine.persistence import market
-from engine.persistence.database import Database
-from engine.persistence.market import Column, InvalidCursor
+from engine.live import DatabaseSource
+from engine.live.protocol import Kind, Topic
+from engine.live.source import TAPE_LENGTH
+from engine.live.token_feed import TokenFeed
+from engine.persistence import candles, market
+from engine.persistence.database import Connection, Database
+from engine.persistence.market import Column
+from engine.persistence.paging import InvalidCursor
 from tests.market_data import address, trade_values, write_token, write_trades
 
 
@@ -98,6 +104,27 @@ def test_graduated_tokens_are_listed_by_their_graduation(database: Database) -> 
     assert [token["address"] for token in page] == [address(2), address(1)]
 
 
+def test_what_is_wanted_is_looked_for_among_all_tokens(database: Database) -> None:
+    with database.transaction() as connection:
+        for number in range(1, 5):
+            raised = {"supply": number * 90_000_000_000, "reserve_lamports": number * number * 4_050_000_000}
+            write_token(connection, number=number, holders=number, market_cap_lamports=number * 10, **raised)
+        write_token(connection, number=5, holders=9, market_cap_lamports=90, simulated=1)
+        write_token(connection, number=6, holders=3, market_cap_lamports=90, stage="graduated")
+
+    def found(column: Column, **wanted: Any) -> list[str]:
+        with database.snapshot() as connection:
+            return [each["address"] for each in market.tokens(connection, column, 10, None, market.Wanted(**wanted))[0]]
+
+    assert found(Column.NEW, holders=3) == [address(5), address(4), address(3)]
+    assert found(Column.NEW, holders=3, people=True) == [address(4), address(3)]
+    assert found(Column.NEW, market_cap_lamports=40, people=True) == [address(4)]
+    assert found(Column.NEW, raised_percent=20) == [address(4), address(3), address(2)]
+    assert found(Column.GRADUATING, raised_percent=80) == [address(4)]
+    assert found(Column.GRADUATED, raised_percent=100, holders=3) == [address(6)]
+    assert found(Column.GRADUATED, holders=4) == []
+
+
 @pytest.mark.parametrize("cursor", ["", "x", "1.", "-1." + "1" * 40, "9" * 20 + "." + "1" * 40, "1." + "0" * 40])
 @pytest.mark.parametrize("column", list(Column))
 def test_a_foreign_cursor_is_refused(database: Database, cursor: str, column: Column) -> None:
@@ -143,10 +170,10 @@ def test_candles_of_every_interval_tell_the_same_story(database: Database) -> No
         ]
         write_trades(connection, rows)
     with database.snapshot() as connection:
-        seconds = market.candles(connection, token, Interval.S1, 100)
-        minutes = market.candles(connection, token, Interval.M1, 100)
-        hours = market.candles(connection, token, Interval.H1, 100)
-        page = market.candles(connection, token, Interval.M1, 2, before_ms=hour + 61_000)
+        seconds = said(connection, token, Interval.S1, 100)
+        minutes = said(connection, token, Interval.M1, 100)
+        hours = said(connection, token, Interval.H1, 100)
+        page = said(connection, token, Interval.M1, 2, before_ms=hour + 61_000)
     assert seconds[:2] == [
         {"t": hour, "o": "10", "h": "30", "l": "10", "c": "30", "v": "200", "n": 2},
         {"t": hour + 1_000, "o": "30", "h": "30", "l": "20", "c": "20", "v": "100", "n": 1},
@@ -159,15 +186,19 @@ def test_candles_of_every_interval_tell_the_same_story(database: Database) -> No
     assert [candle["t"] for candle in page] == [hour, hour + 60_000]
 
 
+def said(connection: Connection, token: str, interval: Interval, limit: int, before_ms: int | None = None) -> Any:
+    return [candles.candle_json(each) for each in candles.page(connection, token, interval, limit, before_ms).candles]
+
+
 def test_a_cut_off_history_shows_only_whole_buckets(database: Database, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(market, "TRADES_FOR_CANDLES", 3)
-    monkeypatch.setattr(market, "TRADES_PER_READ", 3)
+    monkeypatch.setattr(candles, "TRADES_FOR_CANDLES", 3)
+    monkeypatch.setattr(candles, "TRADES_PER_READ", 3)
     with database.transaction() as connection:
         token = write_token(connection)
         rows = [trade_values(token, seq, executed_at_ms=seq * 500) for seq in range(1, 8)]
         write_trades(connection, rows)
     with database.snapshot() as connection:
-        seconds = market.candles(connection, token, Interval.S1, 100)
+        seconds = said(connection, token, Interval.S1, 100)
     assert [(candle["t"], candle["n"]) for candle in seconds] == [(3_000, 2)]
 
 
@@ -177,3 +208,18 @@ def test_changes_are_found_by_their_time(database: Database) -> None:
         write_token(connection, number=2, updated_at_ms=100, seq=7)
     with database.snapshot() as connection:
         assert market.changed_since(connection, 100) == [(address(2), 7)]
+
+
+async def test_who_comes_back_to_a_hub_that_has_just_read_the_token_is_told_all_that_it_read(
+    database: Database,
+) -> None:
+    with database.transaction() as connection:
+        token = write_token(connection, seq=180, last_trade_at_ms=5, price=1_180)
+        write_trades(connection, [trade_values(token, seq) for seq in range(1, 181)])
+    snapshot = await DatabaseSource(database).token(token)
+    assert snapshot is not None
+    feed, topic = TokenFeed(snapshot), Topic(Kind.TRADES, token)
+    assert len(feed.snapshot(topic)["trades"]) == TAPE_LENGTH
+    missed = feed.missed(topic, 30)
+    assert missed is not None
+    assert [trade["seq"] for trade in missed["trades"]] == list(range(180, 30, -1))

@@ -17,6 +17,7 @@ from tests.settling import Faulty, Ledger, differences, opened, settings_for
 from tests.withdrawing import desk, paying, stranger, until
 
 TREASURY = stranger()
+ANN, BOB, EVE = stranger(), stranger(), stranger()
 
 
 @pytest.fixture(scope="module")
@@ -54,18 +55,18 @@ async def refused(code: str, asked: Any) -> None:
 
 
 async def test_a_sweep_takes_two_operators_and_reaches_the_treasury(node: Localnet, tmp_path: Path) -> None:
-    settings = settings_for(tmp_path, node, treasury_address=TREASURY, operators="ann, bob")
+    settings = settings_for(tmp_path, node, treasury_address=TREASURY, operators=f"{ANN}, {BOB}")
     async with opened(settings) as ledger:
         services, token = ledger.services, await earned(ledger, 7_000_000)
-        await refused("not_an_operator", sweeps.propose(services, token, "eve"))
-        proposed = await sweeps.propose(services, token, "ann")
+        await refused("not_an_operator", sweeps.propose(services, token, EVE))
+        proposed = await sweeps.propose(services, token, ANN)
         assert proposed["lamports"] == 7_000_000
-        await refused("one_operator", sweeps.confirm(services, proposed["sweep_id"], "ann"))
-        await refused("not_an_operator", sweeps.confirm(services, proposed["sweep_id"], "eve"))
-        await refused("unknown_sweep", sweeps.confirm(services, "0" * 32, "bob"))
-        await sweeps.confirm(services, proposed["sweep_id"], "bob")
-        await refused("unknown_sweep", sweeps.confirm(services, proposed["sweep_id"], "bob"))
-        await refused("too_little_to_sweep", sweeps.propose(services, token, "ann"))
+        await refused("one_operator", sweeps.confirm(services, proposed["sweep_id"], ANN))
+        await refused("not_an_operator", sweeps.confirm(services, proposed["sweep_id"], EVE))
+        await refused("unknown_sweep", sweeps.confirm(services, "0" * 32, BOB))
+        await sweeps.confirm(services, proposed["sweep_id"], BOB)
+        await refused("unknown_sweep", sweeps.confirm(services, proposed["sweep_id"], BOB))
+        await refused("too_little_to_sweep", sweeps.propose(services, token, ANN))
         async with paying(ledger):
 
             async def swept() -> bool:
@@ -81,12 +82,12 @@ async def test_the_signer_signs_no_sweep_to_another_address_than_its_own_treasur
     node: Localnet, tmp_path: Path
 ) -> None:
     """The worker's settings were changed; the signer's were not."""
-    settings = settings_for(tmp_path, node, treasury_address=TREASURY, operators="ann,bob")
+    settings = settings_for(tmp_path, node, treasury_address=TREASURY, operators=f"{ANN},{BOB}")
     async with opened(settings) as ledger:
         token, thief = await earned(ledger, 7_000_000), stranger()
         lying = replace(ledger.services, settings=replace(settings, treasury_address=thief))
-        proposed = await sweeps.propose(lying, token, "ann")
-        await sweeps.confirm(lying, proposed["sweep_id"], "bob")
+        proposed = await sweeps.propose(lying, token, ANN)
+        await sweeps.confirm(lying, proposed["sweep_id"], BOB)
         async with paying(ledger):
 
             async def given_up() -> bool:
@@ -98,9 +99,9 @@ async def test_the_signer_signs_no_sweep_to_another_address_than_its_own_treasur
 
 @pytest.mark.parametrize("treasury", ["", "nowhere"])
 async def test_without_a_treasury_nothing_is_proposed(node: Localnet, tmp_path: Path, treasury: str) -> None:
-    settings = settings_for(tmp_path, node, treasury_address=treasury, operators="ann,bob")
+    settings = settings_for(tmp_path, node, treasury_address=treasury, operators=f"{ANN},{BOB}")
     async with opened(settings) as ledger:
-        await refused("no_treasury", sweeps.propose(ledger.services, stranger(), "ann"))
+        await refused("no_treasury", sweeps.propose(ledger.services, stranger(), ANN))
 
 
 async def test_a_fee_payer_that_runs_low_alarms_where_there_is_no_faucet(

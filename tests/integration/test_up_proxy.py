@@ -251,7 +251,7 @@ async def streaming(port: int) -> AsyncIterator[Hub]:
         hub = Hub(FakeMarket(), MemoryBus(), SystemClock())
         await hub.start()
         stack.push_async_callback(hub.close)
-        server = MarketServer(hub, frozenset(), 100)
+        server = MarketServer(hub, frozenset())
         await server.open("127.0.0.1", port)
         stack.push_async_callback(server.close)
         yield hub

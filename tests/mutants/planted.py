@@ -1,4 +1,7 @@
-"""The bugs that peers in this field shipped, as exact changes of today's source, each with the tests that must fail."""
+"""Bugs as exact changes of today's source, each with the tests that must fail.
+
+`MUTANTS` are those that peers in this field shipped, `LEDGER_MUTANTS` some that only the plain model is asked to find.
+"""
 
 from dataclasses import dataclass
 from typing import Final
@@ -10,6 +13,7 @@ LANE: Final = "engine/adapters/rabbitmq/lane.py"
 
 TRADING: Final = "tests/integration/trading"
 SETTLEMENT: Final = "tests/integration/test_settlement.py"
+MACHINE: Final = ("tests/property/test_ledger_machine.py",)
 BROKER: Final = "tests/contract/test_broker_rabbitmq.py::TestRabbitBroker"
 QUOTES: Final = (
     "tests/unit/curve/test_quotes.py",
@@ -40,9 +44,9 @@ MUTANTS: Final = (
     Mutant(
         "publish before commit",
         WORKER,
-        "        rows.write(connection, batch.changes)\n        self.metrics.batches += 1\n",
+        "        rows.write(connection, batch.changes)\n        crash_points.after(Point.WRITTEN)\n",
         "        rows.write(connection, batch.changes)\n        self._bus.publish(batch.changes.messages)\n"
-        "        self.metrics.batches += 1\n",
+        "        crash_points.after(Point.WRITTEN)\n",
         (
             f"{TRADING}/test_worker.py::test_events_are_published_after_the_commit_and_do_not_wait_for_the_acknowledgement[sqlite]",
         ),
@@ -129,3 +133,44 @@ MUTANTS: Final = (
         (f"{SETTLEMENT}::test_a_worker_killed_at_any_step_leaves_one_effect_on_the_chain",),
     ),
 )
+
+BATCH: Final = "engine/trading/batch.py"
+
+LEDGER_MUTANTS: Final = (
+    Mutant(
+        "creator's part kept twice",
+        BATCH,
+        '        token["platform_fees_lamports"] += fill.fee_lamports - fill.creator_fee_lamports\n',
+        '        token["platform_fees_lamports"] += fill.fee_lamports\n',
+        MACHINE,
+    ),
+    Mutant(
+        "surplus of a graduation forgotten",
+        BATCH,
+        '        token["platform_fees_lamports"] += surplus_lamports\n',
+        "",
+        MACHINE,
+    ),
+    Mutant(
+        "rent written and not taken",
+        BATCH,
+        '        sol["amount"] -= rent_lamports\n',
+        "",
+        MACHINE,
+    ),
+    Mutant(
+        "withdrawal taken back without its cost",
+        "engine/ledger/withdrawals.py",
+        '    booking.move("refund_cost", SOL, cost_lamports, withdrawal["wallet"])\n',
+        "",
+        MACHINE,
+    ),
+    Mutant(
+        "a known order executed again",
+        WORKER,
+        "            if order.order_id not in known:\n",
+        "            if True:\n",
+        MACHINE,
+    ),
+)
+"""Each a few lamports or one number, in a ledger that otherwise looks well."""

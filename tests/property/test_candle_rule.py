@@ -2,10 +2,11 @@
 
 import itertools
 
+import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from engine.indicators.candles import MINUTE_MS, Candle, Interval, Tick, fold, merge, resample
+from engine.indicators.candles import LONGEST_GAP, MINUTE_MS, Candle, Interval, Tick, fold, merge, with_gaps_filled
 
 STEPS = st.lists(st.tuples(st.integers(0, 200_000), st.integers(0, 2**63 - 1), st.integers(1, 2**63 - 1)), max_size=60)
 
@@ -19,14 +20,6 @@ def tape(steps: list[tuple[int, int, int]]) -> list[Tick]:
         ticks.append(Tick(at_ms, price_before, price, lamports))
         price_before = price
     return ticks
-
-
-@given(STEPS, st.sampled_from([Interval.M5, Interval.H1]))
-def test_longer_candles_resampled_from_minutes_equal_those_followed_live(
-    steps: list[tuple[int, int, int]], interval: Interval
-) -> None:
-    ticks = tape(steps)
-    assert resample(fold(ticks, MINUTE_MS), interval.ms) == fold(ticks, interval.ms)
 
 
 @given(STEPS, st.sampled_from(list(Interval)), st.integers(0, 60))
@@ -54,6 +47,27 @@ def test_a_candle_spans_its_ends_and_opens_where_the_last_one_closed(
         assert later.bucket_ms > earlier.bucket_ms
         if earlier.close_price:
             assert later.open_price == earlier.close_price
+
+
+@given(STEPS, st.sampled_from(list(Interval)))
+def test_a_filled_gap_adds_flat_candles_only_and_leaves_no_short_gap(
+    steps: list[tuple[int, int, int]], interval: Interval
+) -> None:
+    candles = fold(tape(steps), interval.ms)
+    filled = with_gaps_filled(candles, interval.ms)
+    assert [candle for candle in filled if candle.trades] == candles
+    for earlier, later in itertools.pairwise(filled):
+        empty = (later.bucket_ms - earlier.bucket_ms) // interval.ms - 1
+        assert empty == 0 or empty > LONGEST_GAP
+        if not later.trades:
+            assert {later.open_price, later.high_price, later.low_price, later.close_price} == {earlier.close_price}
+            assert later.volume_lamports == 0
+
+
+@pytest.mark.parametrize(("empty", "drawn"), [(0, 0), (1, 1), (LONGEST_GAP, LONGEST_GAP), (LONGEST_GAP + 1, 0)])
+def test_a_gap_is_filled_whole_or_not_at_all(empty: int, drawn: int) -> None:
+    candles = [merge(None, 5, 9, 1, at_ms, 1_000) for at_ms in (0, (empty + 1) * 1_000)]
+    assert len(with_gaps_filled(candles, 1_000)) == 2 + drawn
 
 
 def test_the_first_trade_ever_opens_at_its_own_price() -> None:

@@ -16,7 +16,7 @@ from typing import Any, Final
 from uuid import UUID
 
 import pytest
-from hypothesis import HealthCheck, settings
+from hypothesis import HealthCheck, Phase, settings
 from hypothesis import strategies as st
 from hypothesis.stateful import (
     RuleBasedStateMachine,
@@ -49,6 +49,9 @@ from tests.replay import replayed
 
 RUNS: Final = int(os.environ.get("BLITZ_LEDGER_RUNS", "500"))
 STEPS: Final = 100
+PHASES: Final = (Phase.generate,) if os.environ.get("BLITZ_LEDGER_SHRINK") == "0" else tuple(Phase)
+"""Shrinking a failure to its shortest program takes minutes; who only asks whether there is one does without."""
+
 LAUNCHES: Final = 3
 REBUILT_EVERY: Final = 5
 """After so many steps the state is rebuilt from the immutable rows; at the end of each run by the real replay."""
@@ -519,6 +522,7 @@ def test_the_ledger_is_what_a_plain_model_says(machine: type[LedgerMachine]) -> 
         settings=settings(
             max_examples=RUNS,
             stateful_step_count=STEPS,
+            phases=PHASES,
             deadline=None,
             suppress_health_check=list(HealthCheck),
             derandomize="BLITZ_LEDGER_RUNS" not in os.environ,

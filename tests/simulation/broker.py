@@ -41,13 +41,13 @@ class Exchange:
         """Queue a message."""
         self._numbers += 1
         self.queues[token].append(_Message(self._numbers, body))
-        self._wake()
+        self.wake()
 
     def open(self) -> "_Session":
         """A new consumer, active for whatever nobody consumes."""
         session = _Session(self)
         self._sessions.append(session)
-        self._wake()
+        self.wake()
         return session
 
     def end(self, session: "_Session") -> None:
@@ -60,7 +60,7 @@ class Exchange:
             self.queues[token].insert(0, message)
         session.ended = True
         session.arrived.set()
-        self._wake()
+        self.wake()
 
     def take(self, session: "_Session", limit: int) -> list[Delivery]:
         """What this session receives now: of its own tokens, each in order, the tokens interleaved at random."""
@@ -85,7 +85,8 @@ class Exchange:
                 return session
         return self._sessions[list(self.queues).index(token) % len(self._sessions)]
 
-    def _wake(self) -> None:
+    def wake(self) -> None:
+        """Who may receive what has changed: everybody looks."""
         for session in self._sessions:
             session.arrived.set()
 
@@ -108,6 +109,7 @@ class _Session:
         """Forget these, unless the session is over: then they are on their way to somebody else."""
         for tag in tags:
             self.unacknowledged.pop(tag, None)
+        self.exchange.wake()  # what stayed with whoever held a message of the queue may be somebody else's now
 
 
 class SimulatedBroker:
@@ -153,6 +155,14 @@ class SimulatedConsumer:
         session = self._exchange.open()
         self._host.on_silence(lambda: self._exchange.end(session))
         return session
+
+    def waiting(self) -> list[Delivery]:
+        """Nothing arrives before it is taken."""
+        return []
+
+    def owned(self) -> int:
+        """Whoever is active for a queue has its orders; which ones is the exchange's secret."""
+        return 0
 
     async def next_batch(self, limit: int) -> list[Delivery]:
         """Wait for messages."""

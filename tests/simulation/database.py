@@ -10,7 +10,7 @@ from contextlib import contextmanager
 from functools import lru_cache
 from typing import TypeVar
 
-from sqlalchemy import Connection, Engine, create_engine, event
+from sqlalchemy import Connection, create_engine, event
 from sqlalchemy.exc import OperationalError
 from sqlalchemy.pool import StaticPool
 
@@ -24,25 +24,25 @@ class Disk:
     """What survives every kill: the database itself. There is one of a name, empty again for every schedule."""
 
     def __init__(self, name: str) -> None:
-        connection, self._engine = _opened(name)
-        _migrated().backup(connection)
+        raw, self._connection = _opened(name)
+        _migrated().backup(raw)
 
     @contextmanager
     def transaction(self) -> Iterator[Connection]:
         """Committed at the end of the block, or not at all."""
-        with self._engine.begin() as connection:
-            yield connection
+        with self._connection.begin():
+            yield self._connection
 
     snapshot = transaction
 
 
 @lru_cache
-def _opened(name: str) -> tuple[sqlite3.Connection, Engine]:
-    """One connection and engine for all schedules: an engine remembers how its statements are compiled."""
+def _opened(name: str) -> tuple[sqlite3.Connection, Connection]:
+    """One connection for all schedules: its engine remembers how statements are compiled."""
     connection = sqlite3.connect(":memory:", isolation_level=None)
     engine = create_engine("sqlite://", creator=lambda: connection, poolclass=StaticPool)
-    event.listen(engine, "begin", lambda begun: begun.exec_driver_sql("BEGIN"))
-    return connection, engine
+    event.listen(engine, "begin", lambda _: connection.execute("BEGIN"))
+    return connection, engine.connect()
 
 
 @lru_cache(maxsize=1)

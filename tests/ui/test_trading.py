@@ -47,6 +47,7 @@ def test_a_bought_token_is_confirmed_and_selling_all_of_it_leaves_no_dust(app_ur
 
     part(page, "side-sell").click()
     part(page, "preset-100%").click()
+    expect(part(page, "trade-submit")).to_have_text(re.compile(r"^Sell DUST · [\d,]+\.\d\d$"), timeout=SLOW_MS)
     part(page, "trade-submit").click()
     sold = page.locator("[data-testid=order-row][data-side=sell]")
     expect(sold).to_have_attribute("data-state", "confirmed", timeout=SLOW_MS)
@@ -148,6 +149,20 @@ def test_what_is_no_amount_cannot_be_sent(app_url: str, page: Page) -> None:
         part(page, "amount").press("Enter")
     part(page, "amount").fill("0,5")
     expect(part(page, "trade-submit")).to_have_text("Use a point: 0.5")
+
+    unanswered: list[str] = []
+
+    def leave_the_first_unanswered(route: Route) -> None:
+        unanswered.append(route.request.url)
+        if len(unanswered) == 1:
+            route.abort()
+        else:
+            route.continue_()
+
+    page.route("**/quote?side=buy**", leave_the_first_unanswered)
+    part(page, "amount").fill("0.02")
+    expect(part(page, "trade-submit")).to_have_attribute("title", "The server did not answer. Nothing was spent.")
+    expect(part(page, "trade-submit")).to_contain_text("Buy TYPO · 0.02 SOL", timeout=SLOW_MS)
     assert [url for url in requests if "/api/buy" in url] == []
 
 
@@ -188,6 +203,10 @@ def test_a_phone_trades_from_a_sheet_and_never_scrolls_sideways(app_url: str, ne
     page.keyboard.press("Escape")
     launch(page, app_url, "PHONE")
     assert page.evaluate("document.documentElement.scrollWidth") == 390
+    chart = part(page, "candle-chart")
+    chart.get_by_label("Interval").select_option("1d")
+    expect(chart).to_have_attribute("data-interval", "1d")
+    expect(chart.get_by_text("Price", exact=True)).to_be_in_viewport(ratio=1)
     part(page, "open-buy").click()
     part(page, "amount").fill("0.02")
     part(page, "trade-submit").click()
@@ -199,11 +218,31 @@ def test_a_phone_trades_from_a_sheet_and_never_scrolls_sideways(app_url: str, ne
         assert page.evaluate("document.documentElement.scrollWidth") == 390
 
 
+@pytest.mark.parametrize(("state", "words"), [("reconnecting", "Reconnecting"), ("stale", "Stale since 23:59:59")])
+def test_a_phones_header_has_room_for_every_word_of_the_connection(
+    app_url: str, new_page: Any, state: str, words: str
+) -> None:
+    page = new_page(viewport={"width": 390, "height": 844}, has_touch=True, is_mobile=True)
+    sign_in(page, app_url)
+    badge = part(page, "connection-badge")
+    expect(badge).to_have_attribute("data-state", "live", timeout=SLOW_MS)
+    for width in (390, 375, 320):
+        page.set_viewport_size({"width": width, "height": 844})
+        badge.evaluate(
+            "(badge, [state, words]) => { badge.dataset.state = state; badge.textContent = words; }", [state, words]
+        )
+        expect(badge).to_have_text(words)
+        expect(part(page, "account")).to_be_in_viewport(ratio=1)
+        assert page.evaluate("document.documentElement.scrollWidth") == width
+
+
 def test_a_page_never_shows_the_token_of_the_page_before(app_url: str, page: Page) -> None:
     ready_trader(page, app_url, "FIRST")
     first = page.url
     launch(page, app_url, "SECOND", "0")
     expect(part(page, "token-symbol")).to_have_text("SECOND")
+    expect(part(page, "figure-market_cap_lamports")).to_contain_text("—")
+    expect(page).to_have_title("SECOND · BlitzHub")
     page.goto(app_url)
     page.get_by_role("link", name="FIRST").first.click()
     expect(part(page, "token-symbol")).to_have_text("FIRST", timeout=SLOW_MS)

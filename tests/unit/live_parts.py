@@ -1,14 +1,14 @@
 """A source, sockets and events for hub tests, all in memory and under the test's control."""
 
 import asyncio
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from typing import Any
 
 import orjson
 
 from engine.indicators.candles import Interval, Tick, fold
 from engine.live import Frame, Limits
-from engine.live.source import TAPE_LENGTH, BoardSnapshot, TokenSnapshot
+from engine.live.source import TAPE_LENGTH, AccountSnapshot, BoardSnapshot, TokenSnapshot
 from engine.persistence.market import GRADUATED
 from engine.ports import BusMessage
 from engine.trading import events
@@ -39,6 +39,7 @@ class FakeMarket:
     def __init__(self) -> None:
         self.rows: dict[str, dict[str, Any]] = {}
         self.tape: dict[str, list[dict[str, Any]]] = {}
+        self.accounts: dict[str, dict[str, Any]] = {}
         self.reads = 0
         self.board_reads = 0
         self.reading = asyncio.Event()
@@ -66,6 +67,7 @@ class FakeMarket:
         return {
             **{key: row[key] for key in FIXED},
             **events.figures(row),
+            **events.indicators_json(row),
             "address": token,
             "seq": row["seq"],
             "simulated": False,
@@ -109,6 +111,13 @@ class FakeMarket:
             ],
             "graduated": [self.token_json(row["address"]) for row in listed if row["stage"] in GRADUATED],
         }
+
+    async def account(self, account_id: str) -> AccountSnapshot:
+        balances = {"account_seq": 0, "lamports": "0", "frozen": None, "tokens": []}
+        return AccountSnapshot(self.accounts.get(account_id, balances), [])
+
+    async def account_seqs(self, account_ids: Sequence[str]) -> dict[str, int]:
+        return {each: int(self.accounts[each]["account_seq"]) for each in account_ids if each in self.accounts}
 
     async def changed_since(self, at_ms: int) -> list[tuple[str, int]]:
         return [(token, row["seq"]) for token, row in self.rows.items()]

@@ -70,9 +70,41 @@ _STORIES = {
       await frame();
       check(heard, [3]);
       check(sockets[0].asked(), ["trades", "trades"]);
+      check(sockets[0].sent.at(-1).after_seq, 3);
       sockets[0].say(message("trades:T", 0, 6));
       await frame();
       check(heard, [3, 6]);
+    """,
+    "after_a_gap_what_was_missed_is_as_good_as_a_snapshot": """
+      const heard = [];
+      subscribe({ type: "trades", token: "T" }, ({ snapshot, seq }) => heard.push([snapshot, seq]));
+      sockets[0].open();
+      sockets[0].say(message("trades:T", 0, 3));
+      sockets[0].say(message("trades:T", 5, 5));
+      await frame();
+      sockets[0].say(message("trades:T", 6, 6));
+      await frame();
+      check(sockets[0].asked(), ["trades", "trades"]);
+      sockets[0].say(message("trades:T", 4, 6));
+      sockets[0].say(message("trades:T", 7, 7));
+      await frame();
+      check(heard, [[true, 3], [false, 6], [false, 7]]);
+    """,
+    "a_pong_tells_of_a_last_frame_that_was_lost": """
+      const heard = [];
+      subscribe({ type: "trades", token: "T" }, ({ seq }) => heard.push(seq));
+      sockets[0].open();
+      sockets[0].say(message("trades:T", 0, 3));
+      sockets[0].say({ channel: "pong", data: { at_ms: 1, seqs: { "trades:T": 3 } } });
+      await frame();
+      check(sockets[0].asked(), ["trades"]);
+      sockets[0].say({ channel: "pong", data: { at_ms: 2, seqs: { "trades:T": 4, "trades:U": 9 } } });
+      await frame();
+      check(sockets[0].asked(), ["trades", "trades"]);
+      check(sockets[0].sent.at(-1).after_seq, 3);
+      sockets[0].say(message("trades:T", 4, 4));
+      await frame();
+      check(heard, [3, 4]);
     """,
     "a_lost_socket_is_replaced_and_everything_asked_again": """
       Math.random = () => 0;
@@ -94,6 +126,24 @@ _STORIES = {
       check(heard, [3, 9]);
       check(states, ["live", "reconnecting", "live"]);
       check(connectionDetails().seq, 9);
+    """,
+    "a_listener_that_comes_while_the_socket_is_away_gets_the_whole_and_not_only_what_was_missed": """
+      Math.random = () => 0;
+      const heard = [];
+      subscribe({ type: "trades", token: "T" }, () => {});
+      sockets[0].open();
+      sockets[0].say(message("trades:T", 0, 3));
+      await frame();
+      sockets[0].lost();
+      subscribe({ type: "trades", token: "T" }, ({ snapshot, seq }) => heard.push([snapshot, seq]));
+      await new Promise((done) => setTimeout(done, 350));
+      sockets[1].open();
+      await frame();
+      check(sockets[1].sent.find((m) => m.method === "subscribe").after_seq, undefined);
+      sockets[1].say(message("trades:T", 0, 5));
+      sockets[1].say(message("trades:T", 6, 6));
+      await frame();
+      check(heard, [[true, 5], [false, 6]]);
     """,
     "the_connection_is_one_value_until_it_changes": """
       onConnection(() => {});
@@ -150,6 +200,31 @@ check([second.closeAt(-1), second.closeAt(0), second.closeAt(2), second.closeAt(
 """
 
 
+_AXIS = """
+import { momentText, tickText } from "%s";
+const check = (got, wanted) => {
+  if (got !== wanted) throw new Error(`${got} is not ${wanted}`);
+};
+const at = (text) => Date.parse(text) / 1000;
+const [YEAR, MONTH, DAY, TIME] = [0, 1, 2, 3];
+const midnight = at("2026-11-23T00:00:00Z");
+const [second, minute, four_hours, day] = [1_000, 60_000, 14_400_000, 86_400_000];
+check(tickText(midnight, TIME, day, true), "23 Nov"); // the only candle there is
+check(tickText(midnight, DAY, day, false), "23 Nov");
+check(tickText(at("2026-12-01T00:00:00Z"), MONTH, day, false), "Dec");
+check(tickText(at("2027-01-01T00:00:00Z"), YEAR, day, false), "2027");
+check(tickText(at("2026-11-23T08:00:00Z"), TIME, four_hours, true), "23 Nov");
+check(tickText(at("2026-11-23T12:00:00Z"), TIME, four_hours, false), "12:00");
+check(tickText(at("2027-01-01T00:00:00Z"), YEAR, four_hours, false), "1 Jan");
+check(tickText(at("2026-11-23T14:02:00Z"), TIME, minute, true), "14:02");
+check(tickText(at("2026-11-23T14:02:00Z"), TIME, second, false), "14:02:00");
+check(tickText(midnight, DAY, second, false), "23 Nov");
+check(momentText(midnight, day), "23 Nov 2026");
+check(momentText(at("2026-11-03T04:00:00Z"), four_hours), "3 Nov 2026 04:00");
+check(momentText(at("2026-11-03T04:05:09Z"), second), "3 Nov 2026 04:05:09");
+"""
+
+
 def _run(script: Path) -> None:
     bundled = Path(sys.executable).with_name("bun")
     runner = str(bundled) if bundled.exists() else shutil.which("bun") or shutil.which("node")
@@ -173,6 +248,16 @@ def test_candles_from_history_and_live_agree_in_any_order(tmp_path: Path) -> Non
     shutil.copy(_ROOT / "charts" / "candles.js", module)
     script = tmp_path / "check.mjs"
     script.write_text(_CANDLES % module.as_uri())
+    _run(script)
+
+
+def test_the_charts_axis_says_a_date_where_a_day_begins_and_a_clock_within_it(tmp_path: Path) -> None:
+    figures, module = tmp_path / "figures.mjs", tmp_path / "chart_times.mjs"
+    shutil.copy(_ROOT / "feed" / "figures.js", figures)
+    source = (_ROOT / "charts" / "chart_times.js").read_text()
+    module.write_text(source.replace("$/public/external/blitzhub/feed/figures.js", figures.as_uri()))
+    script = tmp_path / "check.mjs"
+    script.write_text(_AXIS % module.as_uri())
     _run(script)
 
 

@@ -82,6 +82,15 @@ def test_a_statement_that_oracle_would_refuse_or_misunderstand_is_found(statemen
     assert any(says in problem for problem in statement_problems(statement))
 
 
+@pytest.mark.parametrize(
+    ("wanted", "says"), [([""], "empty string"), ([str(number) for number in range(1_001)], "1000 members")]
+)
+def test_what_oracle_would_refuse_is_found_in_values_that_come_with_the_execution(wanted: list[str], says: str) -> None:
+    statement = select(NAME).where(NAME.in_(bindparam("wanted", expanding=True)))
+    assert statement_problems(statement, {"wanted": ["a"]}) == []
+    assert any(says in problem for problem in statement_problems(statement, {"wanted": wanted}))
+
+
 def test_the_longest_lists_that_are_used_pass() -> None:
     keys = [str(number) for number in range(1_000)]
     assert statement_problems(select(BALANCES).where(NAME.in_(keys)).with_for_update().order_by(NAME)) == []

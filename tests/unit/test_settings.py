@@ -3,6 +3,7 @@
 import os
 from collections.abc import Mapping
 from dataclasses import fields
+from enum import StrEnum
 from pathlib import Path
 
 import pytest
@@ -10,7 +11,12 @@ import pytest
 from engine.settings import Environment, InvalidSettings, Settings, load
 
 NUMBERS = [field.name for field in fields(Settings) if type(field.default) is int]
-TEXTS = [field.name for field in fields(Settings) if isinstance(field.default, str) and field.name != "env"]
+TEXTS = [
+    field.name
+    for field in fields(Settings)
+    if isinstance(field.default, str) and not isinstance(field.default, StrEnum)
+]
+WALLET = "7xKXtg2CW87d97TXJSDpbD5jBkheTqA83TZRuJosgAsU"
 MAY_BE_ZERO = {
     "fee_bps",
     "creator_share_percent",
@@ -18,6 +24,7 @@ MAY_BE_ZERO = {
     "commit_spacing_ms",
     "compute_unit_price_microlamports",
     "withdrawal_delay_ms",
+    "metrics_port",
 }
 PRODUCTION = {
     "BLITZ_ENV": "production",
@@ -43,8 +50,15 @@ def test_nothing_set_is_the_embedded_default() -> None:
     assert (settings.embedded, settings.localnet) == (True, True)
 
 
-def test_every_field_is_a_number_a_text_a_path_or_the_environment() -> None:
-    assert {field.name for field in fields(Settings)} == {*NUMBERS, *TEXTS, "env", "data_dir"}
+def test_every_field_is_a_number_a_text_a_path_or_a_choice() -> None:
+    assert {field.name for field in fields(Settings)} == {*NUMBERS, *TEXTS, "env", "log_format", "data_dir"}
+
+
+def test_logs_are_json_in_production_and_where_it_is_asked_for() -> None:
+    assert [load(PRODUCTION | each).logs_json for each in ({}, {"BLITZ_LOG_FORMAT": "text"})] == [True, False]
+    assert [load(each).logs_json for each in ({}, {"BLITZ_LOG_FORMAT": "json"})] == [False, True]
+    with pytest.raises(InvalidSettings, match="BLITZ_LOG_FORMAT was 'xml', expected one of auto, text, json"):
+        load({"BLITZ_LOG_FORMAT": "xml"})
 
 
 @pytest.mark.parametrize("name", NUMBERS)
@@ -58,9 +72,18 @@ def test_every_text_is_read_from_its_variable(name: str) -> None:
         "database_url": "sqlite:///elsewhere.db",
         "signer_url": "https://host:1",
         "solana_fallbacks": "https://host:1 wss://host:2",
+        "operators": WALLET,
+        "viewers": f"{WALLET}, {WALLET}",
     }
     value = special.get(name, "scheme://host:1/path")
     assert getattr(load({variable(name): value}), name) == value
+
+
+@pytest.mark.parametrize("name", ["OPERATORS", "VIEWERS"])
+@pytest.mark.parametrize("listed", ["ann", f"{WALLET} {WALLET}", f"{WALLET},x"])
+def test_those_who_run_the_platform_are_wallets(name: str, listed: str) -> None:
+    with pytest.raises(InvalidSettings, match=name):
+        load({f"BLITZ_{name}": listed})
 
 
 @pytest.mark.parametrize("name", ["", "EU-BE-01", "a.b-9"])

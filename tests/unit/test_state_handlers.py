@@ -1,7 +1,8 @@
 """Every handler of every State is callable by any client with any arguments: what each of them may be made to do."""
 
 import inspect
-from collections.abc import Iterator
+from collections.abc import AsyncIterator, Iterator
+from types import SimpleNamespace
 from typing import Any
 
 import pytest
@@ -9,6 +10,7 @@ import reflex as rx
 
 from blitzhub import services
 from blitzhub.blitzhub import app
+from blitzhub.pages.admin.guard import for_operators
 from blitzhub.session import SessionState
 from engine.settings import Settings
 
@@ -50,11 +52,17 @@ def asked(monkeypatch: pytest.MonkeyPatch) -> list[tuple[str, tuple[Any, ...]]]:
 
         monkeypatch.setattr(services, name, later if waits else at_once)
 
+    async def no(_: str) -> bool:
+        return False
+
+    for guard in ("may_view", "may_operate"):  # asks who calls, and nothing of the engine
+        monkeypatch.setattr(services, guard, no)
     answer("account_of_cookies", None)
     answer("token", None)
     answer("launch_preview", {})
     answer("settings", Settings(), waits=False)
     answer("launch_errors", {}, waits=False)
+    answer("role_of", "")
     for name in ("balances", "own_orders", "held"):
         answer(name, {})
     return questions
@@ -139,6 +147,47 @@ async def test_a_page_of_a_visitor_reads_nobodys_account(asked: list[Any]) -> No
     assert not names & {"balances", "own_orders", "held"}
 
 
+ADMIN_HANDLERS = [
+    pytest.param(state, name, id=f"{state.__name__}.{name}")
+    for state in _states()
+    if state.__module__.startswith("blitzhub.pages.admin")
+    for name in state.event_handlers
+    if name not in FRAMEWORK and name in vars(state)
+]
+
+
+def test_every_operators_handler_is_guarded() -> None:
+    for each in ADMIN_HANDLERS:
+        state, name = each.values
+        fn = state.event_handlers[name].fn
+        assert getattr(fn, "guarded_by", None) in ("may_view", "may_operate"), f"{each.id} lacks a guard"
+
+
+async def test_a_guard_lets_its_own_in_and_nobody_else(monkeypatch: pytest.MonkeyPatch) -> None:
+    done: list[int] = []
+
+    async def act(_: object, number: int) -> None:
+        done.append(number)
+
+    async def steps(_: object, number: int) -> AsyncIterator[None]:
+        done.append(number)
+        yield
+
+    async def answered(header: str) -> bool:
+        return header == "operator"
+
+    monkeypatch.setattr(services, "may_operate", answered)
+    state = SimpleNamespace(router=SimpleNamespace(headers=SimpleNamespace(cookie="viewer")))
+    await for_operators(act)(state, 1)
+    assert [step async for step in for_operators(steps)(state, 2)] == []
+    state.router.headers.cookie = "operator"
+    await for_operators(act)(state, 3)
+    assert [step async for step in for_operators(steps)(state, 4)] == [None]
+    assert done == [3, 4]
+    with pytest.raises(TypeError):
+        await for_operators(act)(state, 5, account="x")
+
+
 async def test_the_account_shown_is_the_cookies_whatever_the_var_says(
     asked: list[Any], monkeypatch: pytest.MonkeyPatch
 ) -> None:
@@ -149,7 +198,12 @@ async def test_the_account_shown_is_the_cookies_whatever_the_var_says(
         return {"lamports": {"OwnAccount": "5"}[account_id]}
 
     monkeypatch.setattr(services, "account_of_cookies", of_cookies)
+
+    async def role_of(account_id: str) -> str:
+        return {"OwnAccount": "viewer"}[account_id]
+
     monkeypatch.setattr(services, "balances", balances)
+    monkeypatch.setattr(services, "role_of", role_of)
     session = await _root().get_state(SessionState)
     session.address = "SomebodyElse"
     await _call(session, "load")

@@ -85,7 +85,9 @@ function Row({ made, now, onRevoke }) {
   const revoked = made.revoked_at_ms !== null;
   return (
     <tr data-testid="key-row" data-key={made.key_id} data-revoked={revoked}>
-      <td>{made.name}</td>
+      <td>
+        <bdi>{made.name}</bdi>
+      </td>
       <td>{made.scopes.join(", ")}</td>
       <td className="bh-fig bh-muted bh-wide-only">{age(made.created_at_ms, now)}</td>
       <td className="bh-fig bh-muted">{made.used_at_ms ? age(made.used_at_ms, now) : "never"}</td>

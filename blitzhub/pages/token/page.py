@@ -10,7 +10,7 @@ from blitzhub.charts.candle_chart import candle_chart, price_changes
 from blitzhub.components.basics import classes, link_button
 from blitzhub.components.browser import copyable_address
 from blitzhub.components.connection_badge import connection_badge
-from blitzhub.components.radix import TabsContent, TabsList, TabsRoot, TabsTrigger
+from blitzhub.components.radix import TabsContent, TabsList, TabsTrigger
 from blitzhub.components.tape import tape
 from blitzhub.components.trade_panel import TradeBar, TradePanel
 from blitzhub.feed.live_figure import Format, live_age, live_figure
@@ -25,6 +25,7 @@ from blitzhub.pages.token.parts import (
     PageTitle,
     PositionCard,
     TokenGate,
+    TokenTabs,
 )
 from blitzhub.pages.token.state import TokenState
 from blitzhub.session import SessionState
@@ -97,7 +98,7 @@ def _headline(caption: str, field: str, how: Format, unit: str = "", *, main: bo
 
 def _main_figures() -> list[Component]:
     return [
-        _headline("Market cap", "market_cap_lamports", "market_sol", "SOL", main=True),
+        _headline("Market cap", "market_cap_lamports", "market_cap", "SOL", main=True),
         _headline("Price", "price", "price", main=True),
     ]
 
@@ -108,6 +109,8 @@ def _further_figures() -> list[Component]:
         _headline("Volume 24h", "volume_24h_lamports", "market_sol"),
         _headline("Liquidity", "liquidity_lamports", "market_sol"),
         _headline("Holders", "holders", "count"),
+        _headline("Traders 24h", "traders_24h", "count"),
+        _headline("Top 10", "top_ten_bps", "share"),
     ]
 
 
@@ -128,7 +131,8 @@ def _tab(value: str, label: str) -> Component:
 
 
 def _panel(value: str, content: Component) -> Component:
-    return TabsContent.create(content, value=value, class_name="bh-token__panel")
+    # Not a stop of the tabulator: what scrolls inside is one.
+    return TabsContent.create(content, value=value, class_name="bh-token__panel", tab_index=-1)
 
 
 def _about() -> Component:
@@ -143,7 +147,15 @@ def _about() -> Component:
         format="market_sol",
         initial=_TOKEN["creator_fees_lamports"],
         unit="SOL",
+        fit=True,
         label="Creator fees, unclaimed",
+    )
+    facts["The creator holds"] = live_figure(
+        token=_text("address"),
+        field="creator_bps",
+        format="share",
+        initial=_TOKEN["creator_bps"],
+        label="The creator's share of the total supply",
     )
     rows = [part for label, value in facts.items() for part in (rx.el.dt(label), rx.el.dd(value))]
     return rx.el.div(
@@ -154,11 +166,14 @@ def _about() -> Component:
         ),
         rx.el.dl(*rows),
         class_name="bh-about",
+        role="region",
+        tab_index=0,
+        custom_attrs={"aria-label": "About"},
     )
 
 
 def _tabs() -> Component:
-    return TabsRoot.create(
+    return TokenTabs.create(
         TabsList.create(
             _tab("trades", "Trades"),
             _tab("holders", "Holders"),
@@ -182,7 +197,8 @@ def _tabs() -> Component:
         ),
         _panel("orders", _own_orders()),
         _panel("about", _about()),
-        default_value="trades",
+        token=_text("address"),
+        initial="trades",
         class_name="bh-card bh-token__tabs",
     )
 

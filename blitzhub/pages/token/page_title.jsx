@@ -13,7 +13,7 @@ export function PageTitle({ token, symbol = "", cap = "" }) {
     if (!symbol) return undefined;
     const show = () => {
       shownAt.current = Date.now();
-      document.title = now ? `${marketSol(now)} SOL · ${symbol} · BlitzHub` : `${symbol} · BlitzHub`;
+      document.title = Number(now) ? `${marketSol(now)} SOL · ${symbol} · BlitzHub` : `${symbol} · BlitzHub`;
     };
     const wait = shownAt.current + AT_MOST_EVERY_MS - Date.now();
     const timer = setTimeout(show, Math.max(wait, 0));

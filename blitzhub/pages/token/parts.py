@@ -15,6 +15,7 @@ _CARDS: Final = rx.asset("cards.jsx", shared=True).importable_path
 _MARKET: Final = rx.asset("market_cards.jsx", shared=True).importable_path
 _HOLDERS: Final = rx.asset("holders.jsx", shared=True).importable_path
 _GATE: Final = rx.asset("gate.jsx", shared=True).importable_path
+_TABS: Final = rx.asset("token_tabs.jsx", shared=True).importable_path
 _TITLE: Final = rx.asset("page_title.jsx", shared=True).importable_path
 
 
@@ -41,6 +42,15 @@ class TokenGate(rx.NoSSRComponent):
     tag = "TokenGate"
     token: rx.Var[str]
     bare: rx.Var[bool]
+
+
+class TokenTabs(rx.NoSSRComponent):
+    """Panels of which one is shown, `initial` at first; the visitor's choice outlives a change of backend."""
+
+    library = _TABS
+    tag = "TokenTabs"
+    token: rx.Var[str]
+    initial: rx.Var[str]
 
 
 class OrderNews(rx.NoSSRComponent):

@@ -1,7 +1,7 @@
 // The last step of a withdrawal: everything in full, the address whole, and a new sign-in where one is asked for.
 import { useEffect, useRef, useState } from "react";
 import { Dialog } from "radix-ui";
-import { newId, Refused } from "$/public/external/blitzhub/client/api.js";
+import { newId, Refused, Unanswered } from "$/public/external/blitzhub/client/api.js";
 import { exactSol, groupedAddress } from "$/public/external/blitzhub/feed/figures.js";
 import { prepareSignIn, signInAgain } from "$/public/external/blitzhub/wallet/sign_in.js";
 import { exactly, send, waitWords } from "./withdrawal.js";
@@ -57,7 +57,7 @@ export function Confirm({ account, localnet, request, symbol, decimals, costs, o
       if (again) prepare();
       if (error instanceof Refused && error.code === "sign_in_again") setAgain(true);
       const unknown = "We could not tell whether it arrived. Look at your history before you send another.";
-      setWords(error instanceof Refused ? `Not withdrawn: ${error.message}` : error.message || unknown);
+      setWords(error instanceof Refused ? `Not withdrawn: ${error.message}` : error instanceof Unanswered ? unknown : error.message);
     }
   };
   const giveFocusBack = (event) => {

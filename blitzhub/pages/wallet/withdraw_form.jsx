@@ -92,7 +92,7 @@ function Notes({ costs }) {
 function lacking({ amount, typed, address, answer }) {
   if (!address) return "Enter an address";
   if (typed.error) return typed.error;
-  if (amount === null) return "Enter an amount";
+  if (!amount) return "Enter an amount";
   if (answer.words) return "Check the address";
   if (!answer.costs) return "Reading the fee…";
   if (answer.costs.frozen_since_ms) return "Withdrawals are paused";

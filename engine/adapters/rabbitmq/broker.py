@@ -3,6 +3,7 @@
 import asyncio
 import logging
 import uuid
+from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import Final
 
@@ -15,9 +16,10 @@ from engine.adapters.rabbitmq.connection import CONNECTION_ERRORS, BrokerUnavail
 from engine.adapters.rabbitmq.consumer import RabbitConsumer
 from engine.adapters.rabbitmq.dead_letters import DeadLetters
 from engine.adapters.rabbitmq.tokens import TokenList, Tokens, no_tokens
-from engine.adapters.rabbitmq.topology import HELD_CHANGED, Topology
+from engine.adapters.rabbitmq.topology import HELD_CHANGED, RPC_TIMEOUT_S, Topology
 from engine.errors import OutcomeUnknown, Unavailable
 from engine.identifiers import TokenAddress
+from engine.ports import Depth
 
 log = logging.getLogger(__name__)
 
@@ -102,6 +104,27 @@ class RabbitBroker:
         consumer = RabbitConsumer(self._url, self._tokens, self._topology, worker_id=uuid.uuid4().hex)
         consumer.open()
         return consumer
+
+    async def depths(self, tokens: Sequence[TokenAddress]) -> dict[TokenAddress, Depth]:
+        """What the server has given to no consumer; it does not say how old that is."""
+        link = await self._open()
+        found: dict[TokenAddress, Depth] = {}
+        channel: AbstractChannel | None = None
+        try:
+            for token in tokens:
+                if channel is None:
+                    opened = await link.connection.channel(publisher_confirms=False)
+                    channel = await opened.get_underlay_channel()
+                try:
+                    told = await channel.queue_declare(self._topology.queue(token), passive=True, timeout=RPC_TIMEOUT_S)
+                    found[token] = Depth(told.message_count or 0, None)
+                except aiormq.exceptions.ChannelNotFoundEntity:
+                    channel = None  # the server closes it
+            if channel is not None:
+                await channel.close()
+        except CONNECTION_ERRORS as error:
+            raise BrokerUnavailable(f"The queues could not be asked: {error!r}") from error
+        return found
 
     async def dead_letters(self) -> DeadLetters:
         """Start receiving what the queues gave up on."""

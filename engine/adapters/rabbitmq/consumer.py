@@ -51,6 +51,14 @@ class RabbitConsumer:
         """Wait for a message and take what is there, at most `limit`."""
         return await self._inbox.take(limit)
 
+    def waiting(self) -> list[Delivery]:
+        """What has arrived; what the server still keeps, because this much is unacknowledged, is not seen here."""
+        return self._inbox.waiting()
+
+    def owned(self) -> int:
+        """The own share, without those that it stands by for; 0 while there is no connection."""
+        return 0 if self._session is None else self._session.owned()
+
     async def ack(self, batch: Sequence[Delivery]) -> None:
         """Acknowledge the batch, in one frame a lane; of what an ended session brought nothing."""
         for session, tag in self._inbox.acknowledged(batch).items():

@@ -72,6 +72,10 @@ class Inbox:
         self._in_hand |= _last_tags(batch)
         return batch
 
+    def waiting(self) -> list[Delivery]:
+        """What nobody has taken yet."""
+        return list(self._waiting)
+
     def acknowledged(self, batch: Sequence[Delivery]) -> dict[int, int]:
         """Note that the batch is done; of each session that still lives the channel's own tag to acknowledge up to."""
         last_tags = _last_tags(batch)

@@ -14,9 +14,11 @@ from typing import Final
 from aiormq.abc import AbstractChannel, DeliveredMessage
 from pamqp.commands import Basic
 
+from engine import crash_points
 from engine.adapters.rabbitmq.connection import CONNECTION_ERRORS
 from engine.adapters.rabbitmq.inbox import Inbox
 from engine.adapters.rabbitmq.topology import RPC_TIMEOUT_S, Topology
+from engine.crash_points import Point
 from engine.identifiers import TokenAddress
 
 LANES: Final = 16
@@ -51,6 +53,10 @@ class Lane:
     def listens_to(self, token: str) -> bool:
         """Whether the token's queue is among those listened to."""
         return token in self._listened
+
+    def tokens(self) -> list[str]:
+        """Whom it listens to."""
+        return sorted(self._listened)
 
     async def renew(self, prefetch: int, finish_s: float) -> None:
         """Drop the channel once the batch in hand is done, and open a new one that listens to nobody yet.
@@ -107,6 +113,7 @@ def _receiver(inbox: Inbox, session: int, token: TokenAddress) -> Callback:
         assert isinstance(delivery, Basic.Deliver)
         redelivered = bool(delivery.redelivered)
         given_back = _given_back(message) if redelivered else 0
+        crash_points.before(Point.DELIVERED)
         inbox.put(session, delivery.delivery_tag or 0, token, message.body, redelivered, given_back)
 
     return receive

@@ -34,7 +34,7 @@ log = logging.getLogger(__name__)
 PREFETCH_ALL: Final = 40_000
 PREFETCH_MOST: Final = 400
 PREFETCH_LEAST: Final = 20
-"""Unacknowledged messages a queue may have out: all queues together fit in memory, one busy queue fills two batches."""
+"""Unacknowledged messages a queue may have out: all queues together fit in memory, one alone keeps a worker busy."""
 
 ROLL_CALL_S: Final = 0.3
 """How long a worker listens for colleagues before it decides which tokens are its own."""
@@ -134,6 +134,11 @@ class Session:
         channel.closing.add_done_callback(lambda _: self._news.set())
         return channel
 
+    def owned(self) -> int:
+        """How many of the tokens that are listened to are this worker's by the workers' common rule."""
+        listened = [token for lane in self._lanes for token in lane.tokens()]
+        return len(shares(listened, self.colleagues.alive(time.monotonic()), self._own_id)[0])
+
     async def _roll_call(self) -> None:
         """Wait until everybody who lives has been heard of, whoever joins meanwhile included."""
         self._calling_roll = True
@@ -212,9 +217,10 @@ class Session:
         """Listen to each token as it is launched, and now and then to those whose announcement was missed."""
         read_at_s = time.monotonic() + READ_TOKENS_EVERY_S
         while not self._share_anew:
-            while self._launched:
-                token = self._launched.popleft()
-                await self._take_owner_first([token], OWNER_FIRST_S)
+            if self._launched:
+                launched = [self._launched.popleft() for _ in range(len(self._launched))]
+                await self._take_owner_first(launched, OWNER_FIRST_S)
+                continue
             if self._recheck_held or time.monotonic() >= read_at_s:
                 self._recheck_held = False
                 tokens, held = await self._tokens.read()

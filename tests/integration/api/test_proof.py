@@ -43,6 +43,7 @@ async def test_everybody_reads_totals_age_and_a_hash_that_can_be_made_again(
     assert answer.headers["cache-control"] == "public, max-age=2"
     assert body.pop("age_ms") == 4_000
     assert body.pop("withdrawals_frozen_since_ms") is None
+    assert body.pop("buying_paused_since_ms") is None
     assert (body["agrees"], body["differences"], body["slot"]) == (False, 1, 9)
     assert body["figures"]["SOL"]["wallets"] == {
         "holdings": 2,

@@ -3,16 +3,20 @@
 import uuid
 from typing import Any
 
+import httpx
 import pytest
-from sqlalchemy import insert
+from sqlalchemy import insert, select, update
 
+from engine.adapters.bus_memory import MemoryBus
 from engine.curve import PoolState, quote_buy, quote_pool_buy, quote_pool_sell, quote_sell
 from engine.persistence import market
 from engine.persistence.tables import TokenRow, TradeRow
 from engine.services import Services
+from engine.trading import events
 from engine.trading.prices import terms_of
+from engine.trading.token_cache import WriteThroughBus
 from tests.integration.api.client import TOKEN, Browser, add_token, assert_problem, set_balance
-from tests.market_data import token_values, trade_values
+from tests.market_data import token_values, trade_values, write_trades
 
 RICH = 100_000_000_000
 SUPPLY, RESERVE = 50_000_000_000, 1_250_000_000
@@ -253,3 +257,46 @@ async def test_the_documents_describe_every_refusal(visitor: Browser) -> None:
             assert operation["summary"]
             assert "application/problem+json" in operation["responses"]["4XX"]["content"], path
     assert "example" in document["components"]["schemas"]["Buy"]
+
+
+async def _candles(browser: Browser, query: str, **headers: str) -> httpx.Response:
+    return await browser.get(f"/api/tokens/{TOKEN}/candles?{query}", headers=headers)
+
+
+async def test_a_page_of_closed_candles_may_be_kept_for_ever_and_the_newest_is_asked_about(
+    visitor: Browser, services: Services
+) -> None:
+    add_token(services, seq=3, last_trade_at_ms=180_300)
+    rows = [trade_values(TOKEN, seq, executed_at_ms=seq * 60_000 + 300) for seq in (1, 2, 3)]
+    with services.database.transaction() as connection:
+        write_trades(connection, rows)
+    closed = await _candles(visitor, "interval=1m&limit=1&before_ms=180000")
+    assert [each["t"] for each in closed.json()["candles"]] == [120_000]
+    assert closed.headers["cache-control"] == "public, max-age=31536000, immutable"
+    older = await _candles(visitor, f"interval=1m&limit=1&before_ms={closed.json()['next_before_ms']}")
+    assert ([each["t"] for each in older.json()["candles"]], older.json()["next_before_ms"]) == ([60_000], None)
+    for open_page in ("interval=1m", "interval=1m&before_ms=180001", "interval=1h&before_ms=180000"):
+        assert (await _candles(visitor, open_page)).headers["cache-control"] == "no-cache"
+    newest = await _candles(visitor, "interval=1m")
+    again = await _candles(visitor, "interval=1m", **{"If-None-Match": newest.headers["etag"]})
+    assert (again.status_code, again.content, again.headers["etag"]) == (304, b"", newest.headers["etag"])
+
+
+async def test_a_trade_is_in_the_candles_at_once_and_candles_cost_a_query_only_after_one(
+    visitor: Browser, services: Services
+) -> None:
+    add_token(services, seq=1, last_trade_at_ms=60_100)
+    with services.database.transaction() as connection:
+        write_trades(connection, [trade_values(TOKEN, 1)])
+    first = await _candles(visitor, "interval=1s")
+    before = services.database.statements
+    assert (await _candles(visitor, "interval=1s")).content == first.content
+    assert services.database.statements == before
+    with services.database.transaction() as connection:
+        connection.execute(insert(TradeRow), [trade_values(TOKEN, 2)])
+        connection.execute(update(TokenRow).values(seq=2, last_trade_at_ms=60_200))
+        token = connection.execute(select(TokenRow.__table__)).mappings().one()
+    WriteThroughBus(MemoryBus(), services.cache).publish([events.headline(token)])
+    second = await _candles(visitor, "interval=1s", **{"If-None-Match": first.headers["etag"]})
+    assert second.status_code == 200
+    assert sum(each["n"] for each in second.json()["candles"]) == 2

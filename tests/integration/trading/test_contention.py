@@ -8,12 +8,14 @@ from collections.abc import AsyncIterator, Iterator
 from contextlib import asynccontextmanager
 
 import pytest
+from psycopg.pq import ExecStatus, PGconn
 from sqlalchemy import Connection, text
 
 from engine.adapters.bus_memory import MemoryBus
 from engine.identifiers import SOL
 from engine.persistence.bulk import update_rows
 from engine.persistence.database import ConnectionOptions, Database
+from engine.persistence.stalled import APPLICATION
 from engine.persistence.trading import BALANCES, lock_balances, lock_tokens
 from engine.trading.orders import Order, Side
 from engine.trading.worker import TradeWorker
@@ -91,6 +93,35 @@ async def test_a_worker_frozen_before_its_commit_blocks_nobody_for_long_and_does
     with server.snapshot() as connection:
         assert len(all_of(connection, "orders")) == 3
     assert [check(server).tokens[token(number)].seq for number in range(3)] == [1, 1, 1]
+
+
+@pytest.mark.parametrize("within", ["COPY orders (order_id) FROM STDIN", "SELECT repeat('x', 100000000)"])
+async def test_a_session_frozen_within_a_statement_is_ended_by_who_waits_for_its_rows(
+    postgresql_url: str, within: str
+) -> None:
+    """The server ends an idle transaction, but waits for ever for the rest of a COPY, or for who reads no answer."""
+    with emptied(postgresql_url, ConnectionOptions(lock_timeout_ms=100, idle_transaction_ms=500)) as database:
+        with database.transaction() as connection:
+            fund(connection, [0])
+            list_tokens(connection, [0])
+        frozen = libpq(database)
+        assert frozen.exec_(b"BEGIN").status == ExecStatus.COMMAND_OK
+        assert frozen.exec_(b"SELECT * FROM tokens FOR UPDATE").status == ExecStatus.TUPLES_OK
+        frozen.send_query(within.encode())
+        frozen.flush()  # and nothing is sent or read any more
+        try:
+            async with working(database, make_order(Side.BUY, ONE_SOL // 100, on=token(0))) as (worker, _):
+                pass
+        finally:
+            frozen.finish()
+        assert worker.metrics.contended > 0, "it met the frozen session's locks"
+        assert worker.metrics.trades == 1
+
+
+def libpq(database: Database) -> PGconn:
+    """A session named like ours, without anything that reads in the background."""
+    url = database.url.set(drivername="postgresql").update_query_dict({"application_name": APPLICATION})
+    return PGconn.connect(url.render_as_string(hide_password=False).encode())
 
 
 @asynccontextmanager

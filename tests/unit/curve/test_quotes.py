@@ -172,3 +172,12 @@ def test_price_impact_is_the_move_of_the_price_rounded_up() -> None:
 )
 def test_the_codes_of_refusals_are_stable(refusal: type[CurveRefusal], code: str) -> None:
     assert (refusal.code, refusal.status) == (code, 422)
+
+
+def test_no_fee_is_in_a_price() -> None:
+    dear = Terms(CURVE, FeeSchedule(fee_bps=1_000), LIMIT, 600_000_000_000)
+    bought = quote_buy(dear, 0, SOL)
+    assert bought.price_after == CURVE.spot_price_units(bought.supply_after)
+    free, taxed = (quote_sell(terms, bought.tokens, bought.tokens // 2) for terms in (FREE, dear))
+    assert taxed.received_lamports < free.received_lamports
+    assert taxed.price_after == free.price_after == CURVE.spot_price_units(bought.tokens - bought.tokens // 2)

@@ -1,0 +1,1 @@
+"""The operators' pages: one frame, and the guard of their handlers. What they show comes from /api/admin as well."""

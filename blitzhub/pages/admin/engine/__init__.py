@@ -1,0 +1,1 @@
+"""The engine room: who works, what waits, how fast it goes."""

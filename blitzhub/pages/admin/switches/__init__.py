@@ -1,0 +1,1 @@
+"""The switches: what operators can stop, and what is stopped."""
