@@ -167,7 +167,9 @@ orders_parked = _read_counter("blitz_orders_parked_total", "Orders parked by thi
 dead_letters = _counter("blitz_dead_letters_total", "Orders that the broker gave up on, taken from its dead letters.")
 order_fill = BulkHistogram("blitz_order_fill_seconds", "From an order's acceptance to its commit in the ledger.")
 batch_orders = _histogram(
-    "blitz_trade_batch_orders", "Orders per transaction of the trade worker.", (1, 2, 5, 10, 20, 50, 100, 200, 500)
+    "blitz_trade_batch_orders",
+    "Orders per transaction of the trade worker.",
+    (1, 2, 5, 10, 20, 50, 100, 200, 500, 1000),
 )
 trade_retries = _read_counter(
     "blitz_trade_retries_total", "Transactions that the trade worker began again, by what was in the way.", "cause"

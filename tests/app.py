@@ -22,6 +22,12 @@ _START_LIMIT_S = 120
 _STOP_LIMIT_S = 60
 
 
+def needs_frontend() -> None:
+    """Skip the test, or fail where nothing may be skipped, while there are no pages to serve."""
+    if not BUILT_PAGE.exists():
+        pytest.skip("the frontend is not built: run `make build`")
+
+
 def free_port() -> int:
     """A port of this machine that nothing listens on."""
     with socket.socket() as probe:
@@ -113,8 +119,7 @@ class App:
 @contextmanager
 def running_app(data: Path, chain: Localnet, settings: dict[str, str] | None = None) -> Iterator[App]:
     """The app while the block runs; it must not compile the frontend again."""
-    if not BUILT_PAGE.exists():
-        pytest.skip("the frontend is not built: run `make build`")
+    needs_frontend()
     built_at_ns = BUILT_PAGE.stat().st_mtime_ns
     app = App(data, chain, settings)
     app.start()

@@ -22,7 +22,7 @@ from engine.persistence.database import Database
 from engine.persistence.trading import TOKENS
 from scripts.up import WATCHED, find_haproxy
 from tests import rabbit
-from tests.app import BUILT_PAGE, ROOT, free_port, free_port_range
+from tests.app import ROOT, free_port, free_port_range, needs_frontend
 from tests.localnet import free_port_pair
 from tests.rabbit import URL as BROKER_URL
 from tests.rabbit import needs_rabbitmq
@@ -135,8 +135,7 @@ def running_stack(data: Path, database_url: str, **settings: str) -> Iterator[St
     """The stack with these settings while the block runs."""
     if find_haproxy() is None:
         pytest.skip("HAProxy is not installed (on Debian: apt install haproxy)")
-    if not BUILT_PAGE.exists():
-        pytest.skip("the frontend is not built: run `make build`")
+    needs_frontend()
     needs_rabbitmq()
     stack = Stack(data, database_url, **settings)
     try:

@@ -8,6 +8,7 @@ from engine.indicators.candles import Candle, Interval, merge
 from engine.live.feed import LAST_TRADES, TOKEN_CANDLE, Applied, Data, Event, Update
 from engine.live.protocol import Kind, Topic
 from engine.live.source import CANDLES_KEPT, TAPE_LENGTH, TokenSnapshot
+from engine.persistence import indicators
 from engine.persistence.candles import candle_json
 
 TRADES_KEPT: Final = 500
@@ -23,17 +24,7 @@ FIGURES: Final[tuple[str, ...]] = (
     "creator_fees_lamports",
     "pool_tokens",
 )
-INDICATORS: Final[tuple[str, ...]] = (
-    "volume_24h_lamports",
-    "traders_24h",
-    "price_5m_ago",
-    "price_1h_ago",
-    "price_6h_ago",
-    "price_24h_ago",
-    "top_ten_bps",
-    "creator_bps",
-    "measured_at_ms",
-)
+INDICATORS: Final = (*indicators.FIGURES, "measured_at_ms")
 TRADE: Final = (
     "token",
     "seq",

@@ -23,6 +23,7 @@ from engine.errors import Refusal
 from engine.persistence import audit as rows
 from engine.persistence.database import Connection, Database, RefusedRow
 from engine.ports import Clock
+from engine.spreadsheets import as_text
 
 log = logging.getLogger("blitzhub.audit")
 
@@ -147,7 +148,7 @@ def as_csv(found: Iterable[Mapping[str, Any]]) -> Iterator[str]:
     """The rows as CSV, head first. A field that a spreadsheet would take for a formula begins with an apostrophe."""
     for values in [FIELDS, *([row[name] for name in FIELDS] for row in found)]:
         line = io.StringIO()
-        csv.writer(line).writerow([_plain(value) for value in values])
+        csv.writer(line).writerow([as_text(value) if isinstance(value, str) else value for value in values])
         yield line.getvalue()
 
 
@@ -155,7 +156,3 @@ def as_jsonl(found: Iterable[Mapping[str, Any]]) -> Iterator[str]:
     """The rows as one JSON object a line."""
     for row in found:
         yield orjson.dumps({name: row[name] for name in FIELDS}).decode() + "\n"
-
-
-def _plain(value: object) -> object:
-    return f"'{value}" if isinstance(value, str) and value.startswith(("=", "+", "-", "@", "\t", "\r")) else value

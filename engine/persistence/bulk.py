@@ -56,7 +56,8 @@ def update_rows(connection: Connection, of: Table, keys: tuple[str, ...], column
     if not rows:
         return
     if _travel_as_json(connection, of, columns):
-        _execute_json(connection, _json_update_sql(of, keys, columns), keys + columns, rows)
+        changed = [{name: row[name] for name in keys + columns} for row in rows]
+        _execute_json(connection, _json_update_sql(of, keys, columns), changed)
     else:
         _execute(connection, _update_sql(of, keys, columns, connection.dialect), rows)
 
@@ -96,7 +97,7 @@ def _select_json(
     connection: Connection, of: Table, keys: tuple[str, ...], wanted: Sequence[tuple[Any, ...]], lock: bool
 ) -> Sequence[Sequence[Any]]:
     rows = [dict(zip(keys, each, strict=True)) for each in wanted]
-    return _execute_json(connection, _json_select_sql(of, keys, lock), keys, rows).fetchall()
+    return _execute_json(connection, _json_select_sql(of, keys, lock), rows).fetchall()
 
 
 _SELECTS: Final = {"sqlite": _select_joined, "postgresql": _select_json}
@@ -203,9 +204,8 @@ def _travel_as_json(connection: Connection, table: Table, columns: tuple[str, ..
     return not any(isinstance(table.c[name].type, LargeBinary) for name in columns)
 
 
-def _execute_json(connection: Connection, sql: str, columns: tuple[str, ...], rows: Rows) -> CursorResult[Any]:
-    wanted = [{name: row[name] for name in columns} for row in rows]
-    return connection.exec_driver_sql(sql, (orjson.dumps(wanted).decode(),))
+def _execute_json(connection: Connection, sql: str, rows: Rows) -> CursorResult[Any]:
+    return connection.exec_driver_sql(sql, (orjson.dumps(rows).decode(),))
 
 
 @lru_cache(maxsize=256)

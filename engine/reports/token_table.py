@@ -17,6 +17,7 @@ from engine.persistence import activity
 from engine.persistence.database import Connection
 from engine.persistence.market import raise_lamports
 from engine.reports.period import Period
+from engine.spreadsheets import as_text
 from engine.trading.prices import ON_POOL
 from engine.units import BPS_PER_ONE
 
@@ -62,8 +63,6 @@ LONGEST_TEXT: Final = 60
 _FROM_FACTS: Final = tuple(name for name in COLUMNS if name in activity.TOKEN_FACTS)
 _PERIOD: Final = ("trades", "buys", "lamports", "fee_lamports")
 _EVER: Final = ("trades", "lamports", "fee_lamports")
-_EXECUTED: Final = ("=", "+", "-", "@", "\t", "\r", "\n", "＝", "＋", "－", "＠")
-"""What a spreadsheet takes for the beginning of a formula, the full-width forms too."""
 
 
 class InvalidQuery(Refusal):
@@ -156,8 +155,7 @@ def csv(table: pl.DataFrame) -> bytes:
 def _readable(name: str) -> pl.Expr:
     column = pl.col(name)
     if name in WORDS:
-        risky = pl.any_horizontal(column.str.strip_chars_start(" ").str.starts_with(each) for each in _EXECUTED)
-        return pl.when(risky).then("'" + column).otherwise(column).alias(name)
+        return column.map_elements(as_text, return_dtype=pl.String)
     if name.endswith("_at_ms"):
         moment = pl.from_epoch(column, time_unit="ms").dt.strftime("%Y-%m-%dT%H:%M:%S%.3fZ")
         return pl.when(column > 0).then(moment).alias(name.removesuffix("_ms"))

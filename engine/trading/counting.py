@@ -64,12 +64,8 @@ def accepted_at_ms(body: bytes) -> int | None:
 
 
 def _age_s(waiting: Sequence[Delivery], now_ms: int) -> float:
-    for delivery in waiting:
-        try:
-            return max(0, now_ms - decoded(delivery.body).accepted_at_ms) / 1000
-        except UnreadableOrder:
-            continue
-    return 0.0
+    accepted_ms = next(filter(None, (accepted_at_ms(each.body) for each in waiting)), now_ms)
+    return max(0, now_ms - accepted_ms) / 1000
 
 
 def committed(decided: Sequence[Row], now_ms: int) -> None:

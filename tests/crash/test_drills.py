@@ -6,7 +6,7 @@ from collections.abc import AsyncIterator, Iterator
 import pytest
 import pytest_asyncio
 
-from tests.app import BUILT_PAGE
+from tests.app import needs_frontend
 from tests.crash import drills
 from tests.crash.market import Market, opened_market
 from tests.crash.platform import Platform, running_platform
@@ -19,8 +19,7 @@ pytestmark = [pytest.mark.slow, pytest.mark.asyncio(loop_scope="module")]
 
 @pytest.fixture(scope="module")
 def platform(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Platform]:
-    if not BUILT_PAGE.exists():
-        pytest.skip("the frontend is not built: run `make build`")
+    needs_frontend()
     with running_platform(tmp_path_factory.mktemp("crash")) as running:
         yield running
 

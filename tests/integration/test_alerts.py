@@ -23,7 +23,7 @@ from engine.persistence.database import Database
 from engine.persistence.trading import SETTLEMENTS
 from engine.settings import Settings
 from engine.watching import watched
-from tests.app import BUILT_PAGE, App, free_port, running_app
+from tests.app import App, free_port, needs_frontend, running_app
 from tests.localnet import Localnet, running_localnet
 from tests.promtool import RULES, Scrape, firing, scraped
 from tests.site import PRICE_LAMPORTS, Site, running_site
@@ -130,8 +130,7 @@ class Embedded:
 @contextmanager
 def embedded(data: Path, **settings: str) -> Iterator[Embedded]:
     """The app on its own chain while the block runs."""
-    if not BUILT_PAGE.exists():
-        pytest.skip("the frontend is not built: run `make build`")
+    needs_frontend()
     port = free_port()
     own = {"BLITZ_METRICS_PORT": str(port), "BLITZ_RECONCILE_MS": "1000", **settings}
     with ExitStack() as stack:
@@ -301,8 +300,7 @@ def test_what_a_start_finds_wrong(tmp_path: Path) -> None:
 
 @pytest.fixture(scope="module")
 def site(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Site]:
-    if not BUILT_PAGE.exists():
-        pytest.skip("the frontend is not built: run `make build`")
+    needs_frontend()
     with running_site(tmp_path_factory.mktemp("site")) as running:
         yield running
 

@@ -122,12 +122,12 @@ async def test_what_fails_is_on_record_before_and_after(database: Database) -> N
 
 async def test_an_export_holds_every_field_and_no_formula(database: Database) -> None:
     hostile = '=HYPERLINK("x"), "quoted"\nnext'
-    await audit.record(database, FakeClock(), Act("@ann", "+x", "-y", hostile, {}, {}))
+    await audit.record(database, FakeClock(), Act("@ann", "+x", " ＝y", hostile, {}, {}))
     with database.snapshot() as connection:
         lines = list(csv.reader(io.StringIO("".join(audit.as_csv(audit.every_row(connection))))))
         [row] = [json.loads(line) for line in audit.as_jsonl(audit.every_row(connection))]
     assert tuple(lines[0]) == audit.FIELDS
-    assert lines[1][2:6] == ["'@ann", "'+x", "'-y", f"'{hostile}"]
+    assert lines[1][2:6] == ["'@ann", "'+x", "' ＝y", f"'{hostile}"]
     assert row["reason"] == hostile
     assert audit.hash_of(row) == row["hash"], "who has the export can verify it"
 

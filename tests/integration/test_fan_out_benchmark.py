@@ -6,7 +6,7 @@ import shutil
 import pytest
 
 from benchmarks import fan_out
-from tests.app import BUILT_PAGE
+from tests.app import needs_frontend
 
 pytestmark = pytest.mark.slow
 
@@ -31,8 +31,7 @@ def test_fifty_sockets_get_every_trade_in_time_and_stalled_ones_cost_little(
 def test_the_app_feeds_its_sockets_while_people_open_pages(capsys: pytest.CaptureFixture[str]) -> None:
     if shutil.which("cc") is None:
         pytest.skip("there is no C compiler (on Debian: apt install gcc libc6-dev)")
-    if not BUILT_PAGE.exists():
-        pytest.skip("the frontend is not built: run `make build`")
+    needs_frontend()
     legs = ["--seconds", "3", "--stalled-seconds", "0", "--naive-seconds", "0"]
     people = ["--reflex-sessions", "4", "--reflex-pause-s", "0.5"]
     sockets = ["--sockets", "20", "--tokens", "5", "--frames-per-s", "5"]

@@ -9,7 +9,7 @@ from contextlib import contextmanager
 
 import pytest
 
-from tests.app import BUILT_PAGE
+from tests.app import needs_frontend
 from tests.fleet import receiving, until
 from tests.ledger import check
 from tests.servers import PASSWORD
@@ -29,8 +29,7 @@ WRITTEN_FIRST = ("orders", "nonces")
 
 @pytest.fixture(scope="module")
 def site(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Site]:
-    if not BUILT_PAGE.exists():
-        pytest.skip("the frontend is not built: run `make build`")
+    needs_frontend()
     with running_site(tmp_path_factory.mktemp("site")) as running:
         yield running
 

@@ -9,10 +9,8 @@ import subprocess
 import sys
 from pathlib import Path
 
-import pytest
-
 from tests import rabbit
-from tests.app import BUILT_PAGE, ROOT, free_port
+from tests.app import ROOT, free_port, needs_frontend
 from tests.databases import POSTGRESQL_URL
 from tests.servers import postgresql_cluster
 
@@ -55,8 +53,7 @@ async def test_each_server_that_cannot_be_used_is_one_sentence_with_its_setting(
     tmp_path: Path, postgresql_url: str
 ) -> None:
     rabbit.needs_rabbitmq()
-    if not BUILT_PAGE.exists():
-        pytest.skip("the frontend is not built: run `make build`")
+    needs_frontend()
     port = free_port()
     no_database = {"BLITZ_DATABASE_URL": f"postgresql+psycopg://me:hidden@127.0.0.1:{port}/x"}
     no_broker = {"BLITZ_DATABASE_URL": postgresql_url, "BLITZ_BROKER_URL": f"amqp://me:hidden@127.0.0.1:{port}/"}
