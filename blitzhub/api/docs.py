@@ -6,18 +6,25 @@ from fastapi import APIRouter
 from fastapi.responses import HTMLResponse, Response
 
 _PAGE: Final = """<!doctype html>
-<html lang="en">
+<html lang="en" class="dark">
 <head>
 <meta charset="utf-8">
 <meta name="viewport" content="width=device-width, initial-scale=1">
 <title>API · BlitzHub</title>
 <link rel="icon" href="/favicon.svg" type="image/svg+xml">
+<link rel="stylesheet" href="/theme.css">
 <link rel="stylesheet" href="/vendor/swagger-ui.css">
+<style>
+body { margin: 0; background: var(--bh-bg-0); color: var(--bh-text-1); font: 16px/1.55 var(--bh-font-word); }
+nav { padding: 16px 20px; }
+a { color: var(--bh-accent-text); }
+/* The library draws for white paper alone; what is dark there already is turned back. */
+#ui { filter: invert(0.93) hue-rotate(180deg); }
+#ui .highlight-code, #ui .microlight, #ui .curl-command pre { filter: invert(1) hue-rotate(180deg); }
+</style>
 </head>
 <body>
-<p style="margin: 16px 20px; font-family: sans-serif">
-<a href="/">BlitzHub</a> · <a href="/api/docs/socket">Live data: the market socket</a>
-</p>
+<nav><a href="/">BlitzHub</a> · <a href="/api/docs/socket">Live data: the market socket</a></nav>
 <div id="ui"></div>
 <script src="/vendor/swagger-ui-bundle.js"></script>
 <script src="/api/docs.js"></script>

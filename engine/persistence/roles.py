@@ -4,9 +4,16 @@ from typing import Any, Final
 
 from sqlalchemy import Connection, delete, insert, select, update
 
+from engine.errors import NotFound
 from engine.persistence.tables import RoleRow, table
 
 _ROLES: Final = table(RoleRow)
+
+
+class NoRole(NotFound):
+    """There is nothing to take away."""
+
+    code = "no_role"
 
 
 def role_of(connection: Connection, account_id: str) -> str | None:
@@ -27,6 +34,11 @@ def set_role(connection: Connection, account_id: str, role: str, now_ms: int) ->
         connection.execute(insert(_ROLES).values(account_id=account_id, **values))
 
 
-def take_role(connection: Connection, account_id: str) -> bool:
-    """Take its role away; False when it has none."""
-    return connection.execute(delete(_ROLES).where(_ROLES.c.account_id == account_id)).rowcount == 1
+def take_role(connection: Connection, account_id: str) -> None:
+    """Take its role away.
+
+    Raises:
+        NoRole: it has none.
+    """
+    if not connection.execute(delete(_ROLES).where(_ROLES.c.account_id == account_id)).rowcount:
+        raise NoRole(f"{account_id} has no role in the database.")

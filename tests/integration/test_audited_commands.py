@@ -52,6 +52,7 @@ COMMANDS: Final = [
     (reconcile_command, ["--lift", "we looked"], "lift_freeze", Switch.WITHDRAWALS_FROZEN.value, {"switches"}),
 ]
 REFUSED: Final = [
+    (roles_command, ["revoke", TREASURY], "no_role"),
     (frozen_command, ["release", NOTHING], "not_frozen"),
     (frozen_command, ["retry", NOTHING], "not_frozen"),
     (parked_command, ["replay", NOTHING], "not_parked"),

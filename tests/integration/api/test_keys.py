@@ -136,6 +136,8 @@ async def test_what_is_no_key_is_refused_even_beside_a_good_cookie(trader: Brows
         {"name": " ", "scopes": ["read"]},
         {"name": "x" * 41, "scopes": ["read"]},
         {"name": "a\nb", "scopes": ["read"]},
+        {"name": "\u200b", "scopes": ["read"]},
+        {"name": "bot\u202etob", "scopes": ["read"]},
     ],
 )
 async def test_a_key_without_name_or_scope_is_not_made(trader: Browser, body: dict[str, Any]) -> None:
