@@ -13,6 +13,7 @@ _FAUCET: Final = rx.asset("faucet.jsx", shared=True).importable_path
 _BALANCE: Final = rx.asset("balance.jsx", shared=True).importable_path
 _SIWS: Final = rx.asset("siws.js", shared=True).importable_path
 _SIGN_IN: Final = rx.asset("sign_in.js", shared=True).importable_path
+_SIGN_IN_AGAIN: Final = rx.asset("sign_in_again.js", shared=True).importable_path
 _DEMO_WALLET: Final = rx.asset("demo_wallet.js", shared=True).importable_path
 
 

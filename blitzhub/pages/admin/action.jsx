@@ -1,8 +1,8 @@
 // One operator's action: why, the word typed, a new sign-in where the last one is too old, then what the server says.
-import { useEffect, useRef, useState } from "react";
+import { useState } from "react";
 import { Dialog } from "radix-ui";
 import { call, Refused } from "$/public/external/blitzhub/client/api.js";
-import { prepareSignIn, signInAgain } from "$/public/external/blitzhub/wallet/sign_in.js";
+import { useSignInAgain } from "$/public/external/blitzhub/wallet/sign_in_again.js";
 
 const LABELS = { idle: null, signing: "Confirm in your wallet…", sending: "Sending…" };
 
@@ -12,15 +12,7 @@ export function ActionDialog({ asked, account, localnet, mayAct, onClose, onDone
   const [typed, setTyped] = useState("");
   const [phase, setPhase] = useState("idle");
   const [words, setWords] = useState("");
-  const [again, setAgain] = useState(!mayAct);
-  const prepared = useRef(null);
-  const prepare = () => {
-    prepared.current = prepareSignIn();
-    prepared.current.catch(() => {});
-  };
-  useEffect(() => {
-    if (again) prepare();
-  }, [again]);
+  const { again, signIn, signedIn, failed } = useSignInAgain(!mayAct, account, localnet);
   const ready = phase === "idle" && reason.trim().length >= 3 && typed.trim() === asked.word;
   const send = async (event) => {
     event.preventDefault();
@@ -29,16 +21,15 @@ export function ActionDialog({ asked, account, localnet, mayAct, onClose, onDone
     try {
       if (again) {
         setPhase("signing");
-        await signInAgain(account, localnet, prepared.current);
-        setAgain(false);
+        await signIn();
+        signedIn();
       }
       setPhase("sending");
       const { action, target } = asked;
       onDone(await call("POST", "/admin/actions", { action, target, reason, typed: typed.trim() }));
     } catch (error) {
       setPhase("idle");
-      if (error instanceof Refused && error.code === "sign_in_again") setAgain(true);
-      else if (again) prepare();
+      failed(error);
       const unknown = "We could not tell whether it was done. Look at the audit log before you try again.";
       setWords(error instanceof Refused ? `Not done: ${error.message}` : error.message || unknown);
     }

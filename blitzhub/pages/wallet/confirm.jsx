@@ -1,9 +1,9 @@
 // The last step of a withdrawal: everything in full, the address whole, and a new sign-in where one is asked for.
-import { useEffect, useRef, useState } from "react";
+import { useRef, useState } from "react";
 import { Dialog } from "radix-ui";
 import { newId, Refused, Unanswered } from "$/public/external/blitzhub/client/api.js";
 import { exactSol, groupedAddress } from "$/public/external/blitzhub/feed/figures.js";
-import { prepareSignIn, signInAgain } from "$/public/external/blitzhub/wallet/sign_in.js";
+import { useSignInAgain } from "$/public/external/blitzhub/wallet/sign_in_again.js";
 import { exactly, send, waitWords } from "./withdrawal.js";
 
 const LABELS = { idle: "Withdraw", signing: "Confirm in your wallet…", sending: "Sending…", doubt: "Checking…" };
@@ -30,23 +30,15 @@ function Facts({ request, symbol, decimals, costs }) {
 export function Confirm({ account, localnet, request, symbol, decimals, costs, openerRef, onClose, onSent }) {
   const [phase, setPhase] = useState("idle");
   const [words, setWords] = useState("");
-  const [again, setAgain] = useState(costs.sign_in_again);
-  const prepared = useRef(null);
+  const { again, signIn, failed } = useSignInAgain(costs.sign_in_again, account, localnet);
   const id = useRef(newId()); // one question, one withdrawal, however often it is pressed
   const busy = phase !== "idle";
-  const prepare = () => {
-    prepared.current = prepareSignIn();
-    prepared.current.catch(() => {});
-  };
-  useEffect(() => {
-    if (again) prepare();
-  }, [again]);
   const withdraw = async () => {
     setWords("");
     try {
       if (again) {
         setPhase("signing");
-        await signInAgain(account, localnet, prepared.current);
+        await signIn();
       }
       setPhase("sending");
       await send("/me/withdrawals", { ...request, client_id: id.current }, () => setPhase("doubt"));
@@ -54,8 +46,7 @@ export function Confirm({ account, localnet, request, symbol, decimals, costs, o
       if (again) location.reload(); // the live connection belongs to the session that has just ended
     } catch (error) {
       setPhase("idle");
-      if (again) prepare();
-      if (error instanceof Refused && error.code === "sign_in_again") setAgain(true);
+      failed(error);
       const unknown = "We could not tell whether it arrived. Look at your history before you send another.";
       setWords(error instanceof Refused ? `Not withdrawn: ${error.message}` : error instanceof Unanswered ? unknown : error.message);
     }
