@@ -35,13 +35,16 @@ class DeadLetters:
         """Wait for a letter and take what is there, at most `limit`."""
         while True:
             try:
-                if letters := await self._ask(limit):
+                letters = await self._ask(limit)
+                _end_if_cancelled()  # letters in hand stay unacknowledged, and come again
+                if letters:
                     return letters
             except BrokerUnavailable:
                 log.debug("no connection for dead letters")  # the trade worker's own connection says so already
             except CONNECTION_ERRORS as error:
                 log.warning("the connection for dead letters broke: %r", error)
                 await self.close()
+            _end_if_cancelled()
             await asyncio.sleep(ASK_EVERY_S)
 
     def waiting(self) -> list[Delivery]:
@@ -80,3 +83,10 @@ class DeadLetters:
             token = TokenAddress(self._topology.token(found.routing_key or ""))
             letters.append(Delivery(token, message.body, found.delivery_tag or 0, bool(found.redelivered)))
         return letters
+
+
+def _end_if_cancelled() -> None:
+    """The library swallows a cancellation that comes with an answer; whoever cancelled would wait for ever."""
+    task = asyncio.current_task()
+    if task is not None and task.cancelling():
+        raise asyncio.CancelledError
