@@ -20,7 +20,7 @@ nav { padding: 16px 20px; }
 a { color: var(--bh-accent-text); }
 /* The library draws for white paper alone; what is dark there already is turned back. */
 #ui { filter: invert(0.93) hue-rotate(180deg); }
-#ui .highlight-code, #ui .microlight, #ui .curl-command pre { filter: invert(1) hue-rotate(180deg); }
+#ui .microlight { filter: invert(1) hue-rotate(180deg); }
 </style>
 </head>
 <body>
