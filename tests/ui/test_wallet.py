@@ -2,6 +2,7 @@
 
 import asyncio
 import json
+import time
 import urllib.error
 import urllib.request
 from collections.abc import Callable, Iterator
@@ -47,6 +48,14 @@ def lamports_on_chain(chain: Localnet, address: str) -> int:
         return pool.submit(asyncio.run, ask()).result()
 
 
+def expect_on_chain(chain: Localnet, address: str, lamports: int) -> None:
+    """The ledger knows first; what it says stands on the chain once that is settled."""
+    give_up_s = time.monotonic() + SLOW_MS / 1000
+    while (found := lamports_on_chain(chain, address)) != lamports and time.monotonic() < give_up_s:
+        time.sleep(0.1)
+    assert found == lamports
+
+
 def open_wallet(page: Page, app: App) -> None:
     page.goto(f"{app.url}/wallet")
     expect(part(page, "deposit-address")).to_be_visible(timeout=SLOW_MS)
@@ -68,7 +77,7 @@ def test_what_was_deposited_and_traded_is_withdrawn_to_the_own_wallet(app: App, 
     wallet = part(page, "deposit-address").get_attribute("data-address") or ""
     assert movement(page, "deposit", "confirmed")
     free = int(part(page, "wallet-free").get_attribute("data-lamports") or 0)
-    assert lamports_on_chain(chain, wallet) == free + LOCKED
+    expect_on_chain(chain, wallet, free + LOCKED)
 
     part(page, "withdraw-max").click()
     expect(part(page, "withdraw-fee")).to_contain_text("0.000010000 SOL", timeout=SLOW_MS)
@@ -76,8 +85,8 @@ def test_what_was_deposited_and_traded_is_withdrawn_to_the_own_wallet(app: App, 
     part(page, "withdraw-confirm").click()
     assert movement(page, "withdrawal", "confirmed")
     expect(part(page, "wallet-free")).to_have_attribute("data-lamports", "0", timeout=SLOW_MS)
-    assert lamports_on_chain(chain, account) == free - FEE
-    assert lamports_on_chain(chain, wallet) == LOCKED
+    expect_on_chain(chain, account, free - FEE)
+    expect_on_chain(chain, wallet, LOCKED)
 
 
 @pytest.mark.browser
