@@ -66,6 +66,7 @@ class VaultSession:
         """
         self._token_file = token_file
         self._token = read_token(token_file)
+        self._replacing = threading.Lock()
         session = requests.Session()
         session.trust_env = False  # no proxy and no other certificates than ours, whatever the environment says
         session.mount(url, HTTPAdapter(pool_connections=1, pool_maxsize=connections, pool_block=True))
@@ -111,10 +112,12 @@ class VaultSession:
             KeysUnavailable: there is no answer; its subclass says why.
             hvac.exceptions.InvalidRequest, hvac.exceptions.InvalidPath: Vault understood and says no.
         """
+        refused = self._token
         try:
             return self._asked(call, arguments)
         except KeysForbidden:
-            if not self._has_new_token():
+            self._read_token_again()
+            if self._token == refused:
                 raise
         return self._asked(call, arguments)
 
@@ -137,17 +140,18 @@ class VaultSession:
             raise KeysUnavailable("Vault's answer is none.")
         return dict(answer.get("data") or {}) | dict(answer.get("auth") or {})
 
-    def _has_new_token(self) -> bool:
+    def _read_token_again(self) -> None:
+        """Use the file's token from now on. Of several threads that were refused at once, one finds it new."""
         try:
             token = read_token(self._token_file)
         except (OSError, UnsafeTokenFile) as error:
             log.error("alert=vault_token the token's file cannot be used: %s", error)
-            return False
-        if token == self._token:
-            return False
-        self._token = self._client.token = token
-        log.info("a new Vault token is used")
-        return True
+            return
+        with self._replacing:
+            if token != self._token:
+                self._client.token = token
+                self._token = token  # last: whoever reads it asks with this one or a newer
+                log.info("a new Vault token is used")
 
     def _renew_until_closed(self) -> None:
         pause_s = 0.0

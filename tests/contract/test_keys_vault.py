@@ -257,6 +257,18 @@ def test_a_token_that_an_operator_replaces_is_used_without_a_restart(
     assert verifies(signature, address, b"m")
 
 
+def test_a_replaced_token_is_used_by_every_thread_that_was_refused_with_the_old_one(
+    keys: VaultKeyStore, vault: Vault, token_file: Path
+) -> None:
+    names = [f"wallet/{number:032d}" for number in range(16)]
+    addresses = [keys.create(name) for name in names]
+    revoke(vault)
+    vault.grant(NEW_TOKEN)
+    token_file.write_text(NEW_TOKEN)
+    signatures = keys.sign([(name, b"m") for name in names])
+    assert all(verifies(signature, address, b"m") for signature, address in zip(signatures, addresses, strict=True))
+
+
 @pytest.mark.parametrize(("mode", "text"), [(0o640, TOKEN), (0o604, TOKEN), (0o600, ""), (0o600, "a\x00b")])
 def test_a_token_file_that_is_not_private_or_holds_none_is_refused(tmp_path: Path, mode: int, text: str) -> None:
     path = tmp_path / "token"
