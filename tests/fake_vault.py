@@ -70,6 +70,8 @@ class Vault:
     busy: bool = False
     silent_s: float = 0.0
     """How long an answer takes."""
+    together: threading.Barrier | None = None
+    """Signatures are answered when so many have been asked for at once, or fail."""
     answer_with: tuple[int, bytes] | None = None
     """What is answered instead."""
     forge: bool = False
@@ -130,6 +132,12 @@ class _Handler(BaseHTTPRequestHandler):
         path = self.path.removeprefix("/v1/")
         self.vault.asked.append((self.command, path))
         time.sleep(self.vault.silent_s)
+        if self.vault.together is not None and path.startswith("transit/sign/"):
+            try:
+                self.vault.together.wait()
+            except threading.BrokenBarrierError:
+                self._answer(504, b"")
+                return
         if self.vault.answer_with is not None:
             self._answer(*self.vault.answer_with)
             return
