@@ -22,7 +22,7 @@ from workers.market_server import MarketServer
 EU, NA = "EU-BE-01", "NA-BE-01"
 IN_EUROPE: Final = {"CF-IPContinent": "EU"}
 IN_AMERICA: Final = {"CF-IPContinent": "NA"}
-WAIT_LIMIT_S: Final = 30.0
+WAIT_LIMIT_S: Final = 10.0
 
 
 class Backend:
@@ -200,7 +200,7 @@ async def test_when_a_backend_is_down_everybody_comes_to_the_other_and_back_agai
     started_s = time.monotonic()
     assert await visitors.name(IN_EUROPE) == NA, "the very first request is sent again, not failed"
     assert await visitors.name({"Cookie": f"bh_backend={EU}"}) == NA
-    assert time.monotonic() - started_s < WAIT_LIMIT_S / 2
+    assert time.monotonic() - started_s < 5
     assert {await visitors.name() for _ in range(6)} == {NA}
     await visitors.until(IN_EUROPE, NA)
     await visitors.eu.start()
