@@ -73,7 +73,7 @@ class BusContract:
         started_s = monotonic()
         for index in range(FLOOD):
             bus.publish([BusMessage("a", b"%d" % index)])
-        assert monotonic() - started_s < LIMIT_S / 2
+        assert monotonic() - started_s < 2.0
         bus.publish([BusMessage("b", b"still here")])
         assert await heard(other, 1) == [("b", b"still here")]
         payloads = [payload for _, payload in await heard_until_told(slow)]

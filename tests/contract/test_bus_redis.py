@@ -260,4 +260,4 @@ async def test_publishing_to_a_dead_server_takes_no_time_and_no_memory() -> None
         assert await made.cache.get("key") is None
         for _ in range(100):
             assert await made.cache.get("key") is None
-        assert monotonic() - started_s < 5, "who waits a tenth of a second each time takes ten"
+        assert monotonic() - started_s < 1.5
